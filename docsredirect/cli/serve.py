@@ -1,0 +1,90 @@
+"""`docsredirect serve`: run the service until it is told to stop."""
+
+import asyncio
+import signal
+import socket
+import sys
+from importlib import resources
+
+import click
+import structlog
+
+from docsredirect import __version__
+from docsredirect.cli import terminal
+from docsredirect.cli.imports import make_registry
+from docsredirect.domain.projects import PREFIX, Author
+from docsredirect.domain.settings import Settings
+from docsredirect.domain.tables import TABLE_KEY
+from docsredirect.edge import server
+from docsredirect.formats.lines import read_batch
+from docsredirect.store import Store, open_store
+
+_SAMPLE = "data/sample.jsonl"
+
+_TRY = """\
+docsredirect {version} answers legacy documentation URLs at {base}
+The table is kept in {store}
+
+Try, in another terminal:
+  curl -i {base}/six/                              a project that moved
+  curl -i {base}/pyenchant/download.html           a page that got another name
+  curl -i {base}/Flask_SQLAlchemy/quickstart.html  a name in another spelling
+  curl -i {base}/no-such-project/                  nothing is known
+or open {base}/ in a browser. Ctrl-C stops.
+"""
+
+
+@click.command()
+@click.option("--sample", is_flag=True, help="Load a sample of real redirects first, if the store is empty.")
+@terminal.failures_shown
+def serve(sample: bool) -> None:
+    """Answer legacy URLs on DOCSREDIRECT_EDGE from the table in DOCSREDIRECT_STORE.
+
+    SIGTERM and Ctrl-C finish what is in flight, then exit 0.
+    """
+    settings = terminal.load_settings().settings
+    terminal.set_up_logging(settings.log_level)
+    try:
+        listener = server.listen(settings.edge)
+    except OSError as error:
+        raise click.ClickException(
+            f"Cannot listen on {settings.edge}: {error.strerror}. Set DOCSREDIRECT_EDGE to another host:port."
+        ) from error
+    terminal.run(_serve(settings, listener, sample=sample))
+
+
+async def _serve(settings: Settings, listener: socket.socket, *, sample: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    store = open_store(settings.store)
+    try:
+        if sample:
+            await _load_sample(settings, store)
+        async with server.running(settings, store, listener):
+            host, port = listener.getsockname()[:2]
+            structlog.get_logger().info("listening", host=host, port=port, store=store.url)
+            if sample or sys.stderr.isatty():
+                click.echo(_TRY.format(version=__version__, base=_base(host, port), store=store.url), err=True)
+            await stop.wait()
+            structlog.get_logger().info("stopping")
+    finally:
+        await store.close()
+
+
+async def _load_sample(settings: Settings, store: Store) -> None:
+    """Import the bundled redirects of real projects where nothing was ever stored."""
+    if await store.get(TABLE_KEY) is not None:
+        return
+    async for _ in store.list_objects(PREFIX):
+        return
+    with resources.files("docsredirect").joinpath(_SAMPLE).open("rb") as file:
+        batch = read_batch(file, settings.host_rules)
+    imported = await make_registry(store).import_records(batch.records, Author(by="sample"))
+    click.echo(f"The store was empty: {imported.created} redirects of real projects were loaded.", err=True)
+
+
+def _base(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{shown}:{port}"

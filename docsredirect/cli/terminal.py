@@ -1,0 +1,115 @@
+"""What the commands share: settings, errors and words for people."""
+
+import asyncio
+import functools
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
+
+import click
+import structlog
+from rich.console import Console
+
+from docsredirect.domain import settings
+from docsredirect.domain.errors import DocsRedirectError, Fault, InvalidSettings
+from docsredirect.formats.lines import Refusal
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SHOWN_LINES = 20
+"""How many refused lines a person is shown. The JSON form has them all."""
+
+
+class WrongUse(click.ClickException):
+    """Settings or arguments that cannot be used: exit 2."""
+
+    exit_code = 2
+
+
+def console() -> Console:
+    """Return the console for words: standard error."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def load_settings() -> settings.Loaded:
+    """Return the settings, with warnings for what looks like a slip. Raises `WrongUse` with all problems."""
+    try:
+        loaded = settings.load(os.environ)
+    except InvalidSettings as error:
+        raise WrongUse("The settings cannot be used:\n" + "\n".join(f"  {p}" for p in error.problems)) from error
+    for warning in loaded.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    return loaded
+
+
+def set_up_logging(level: str) -> None:
+    """Log to standard error from `level` up: lines for people on a terminal, JSON anywhere else."""
+    on_terminal = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if on_terminal else [structlog.processors.format_exc_info]),
+            structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def failures_shown(command: Callable[P, T]) -> Callable[P, T]:
+    """Make a command end with one plain sentence and exit 1 where the domain raises."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except DocsRedirectError as error:
+            raise click.ClickException(str(error)) from error
+
+    return run
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run `main` on an event loop: uvloop's where it exists."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def fault_rows(refusals: list[Refusal]) -> list[dict[str, Any]]:
+    """Return every fault of refused lines as one flat object each."""
+    return [
+        {"line": refusal.line, "pointer": fault.pointer, "code": fault.code, "detail": fault.detail}
+        for refusal in refusals
+        for fault in refusal.errors
+    ]
+
+
+def say_refusals(refusals: list[Refusal]) -> None:
+    """Tell a person which lines were refused and why."""
+    for refusal in refusals[:SHOWN_LINES]:
+        for fault in refusal.errors:
+            click.echo(f"line {refusal.line}: {_where(fault)}{fault.detail}", err=True)
+    if len(refusals) > SHOWN_LINES:
+        click.echo(f"… and {len(refusals) - SHOWN_LINES} more lines; --json lists them all.", err=True)
+
+
+def write_out(chunk: bytes) -> None:
+    """Write bytes to standard output."""
+    sys.stdout.buffer.write(chunk)
+
+
+def _where(fault: Fault) -> str:
+    return f"{fault.pointer}: " if fault.pointer else ""

@@ -1,0 +1,212 @@
+"""The settings: what the environment may say, what each means, and what it is when nothing is said.
+
+All problems are reported at once. A variable that begins like one of ours and is none is a warning, with the name
+that was probably meant.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from docsredirect.domain.errors import InvalidSettings
+from docsredirect.domain.hosts import HostRules
+
+PREFIX = "DOCSREDIRECT_"
+
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where a listener listens. Port 0 takes any that is free."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Lifetimes(msgspec.Struct, frozen=True):
+    """How long answers may be kept, in seconds: by browsers, and by the CDN in front."""
+
+    browser: int
+    browser_temporary: int
+    browser_absent: int
+    browser_stale: int
+    cdn: int
+    cdn_purged: int
+    cdn_absent: int
+    cdn_absent_stale: int
+    cdn_stale_if_error: int
+    cdn_absent_stale_if_error: int
+    pages: int
+    retry_after: int
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Everything that the environment decides."""
+
+    store: str
+    edge: Address
+    hosts: tuple[str, ...]
+    poll_seconds: float
+    stale_after: float
+    keep_alive_seconds: float
+    shutdown_seconds: float
+    admin_url: str | None
+    security_txt: str | None
+    log_level: str
+    lifetimes: Lifetimes
+
+    @property
+    def host_rules(self) -> HostRules:
+        """The hosts that are ours."""
+        return HostRules.of(self.hosts)
+
+
+class Setting(NamedTuple):
+    """One variable: its field in `Settings` (or ``lifetimes.…``), its default as text, and what it means."""
+
+    field: str
+    default: str
+    help: str
+    parse: Callable[[str], Any]
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return PREFIX + self.field.removeprefix("lifetimes.").upper() + ("_MAX_AGE" if self._is_age else "")
+
+    @property
+    def _is_age(self) -> bool:
+        return self.field.startswith("lifetimes.") and self.field != "lifetimes.retry_after"
+
+
+class Loaded(NamedTuple):
+    """The settings, the text that each came from (by variable), and what looks like a slip."""
+
+    settings: Settings
+    sources: dict[str, str]
+    warnings: list[str]
+
+
+def _store(text: str) -> str:
+    scheme, separator, path = text.partition("://")
+    if not separator:
+        return text
+    if scheme != "file" or not path.startswith("/"):
+        raise ValueError("Give file:///path, or the path of a folder.")
+    return text
+
+
+def _address(text: str) -> Address:
+    match = _ADDRESS.fullmatch(text)
+    if match is None or int(match.group(2)) > 65_535:
+        raise ValueError("Give host:port, such as 127.0.0.1:8080 or [::]:8080.")
+    return Address(match.group(1).strip("[]"), int(match.group(2)))
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(text.replace(",", " ").split())
+    for host in hosts:
+        if host != "*" and not _HOST.fullmatch(host):
+            raise ValueError(f"{host!r} is not a host name. Give names separated by commas, or * for any.")
+    return hosts
+
+
+def _between(low: float, high: float, number: Callable[[str], float]) -> Callable[[str], Any]:
+    def parse(text: str) -> float:
+        try:
+            value = number(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise ValueError(f"Give a number from {low:g} to {high:g}.")
+        return value
+
+    return parse
+
+
+_seconds = _between(0, 31_536_000, int)
+
+
+def _url(text: str) -> str | None:
+    if not text:
+        return None
+    if not re.fullmatch(r"https?://[!#-;=?-\[\]_a-z~]+", text, re.IGNORECASE):
+        raise ValueError("Give an absolute http(s) URL.")
+    return text
+
+
+def _level(text: str) -> str:
+    if text not in _LOG_LEVELS:
+        raise ValueError(f"Give one of {', '.join(_LOG_LEVELS)}.")
+    return text
+
+
+def _text(text: str) -> str | None:
+    return text.replace("\\n", "\n").rstrip("\n") + "\n" if text else None
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("store", "./docsredirect-data", "Where targets are kept: file:///path or a folder.", _store),
+    Setting("edge", "0.0.0.0:8080", "Where legacy URLs are answered, as host:port.", _address),
+    Setting("hosts", "", "More hosts that are ours, separated by commas; * answers for any.", _hosts),
+    Setting("poll_seconds", "2", "Seconds between two looks for a new table (±20 %).", _between(0.05, 3_600, float)),
+    Setting("stale_after", "60", "Seconds without a successful poll until answers count as stale.",
+            _between(1, 604_800, float)),
+    Setting("keep_alive_seconds", "75", "Seconds that an idle connection, or half a request, may stay.",
+            _between(1, 3_600, float)),
+    Setting("shutdown_seconds", "8", "Seconds that requests in flight have to finish on SIGTERM.",
+            _between(0, 600, float)),
+    Setting("admin_url", "", "Public address of the admin side; pages point maintainers there.", _url),
+    Setting("security_txt", "", "What /.well-known/security.txt says; \\n is a new line. None: 404.", _text),
+    Setting("log_level", "info", "Least level that is logged: debug, info, warning or error.", _level),
+    Setting("lifetimes.browser", "3600", "Browser lifetime of 301, 308 and 410.", _seconds),
+    Setting("lifetimes.browser_temporary", "300", "Browser lifetime of 302 and 307.", _seconds),
+    Setting("lifetimes.browser_absent", "60", "Browser lifetime of 404.", _seconds),
+    Setting("lifetimes.browser_stale", "60", "Browser lifetime of any answer while the table is stale.", _seconds),
+    Setting("lifetimes.cdn", "300", "CDN lifetime of redirects and 410 without a working purger.", _seconds),
+    Setting("lifetimes.cdn_purged", "86400", "CDN lifetime of redirects and 410 with a working purger.", _seconds),
+    Setting("lifetimes.cdn_absent", "300", "CDN lifetime of 404.", _seconds),
+    Setting("lifetimes.cdn_absent_stale", "30", "CDN lifetime of 404 while the table is stale.", _seconds),
+    Setting("lifetimes.cdn_stale_if_error", "604800", "How long the CDN may serve redirects and 410 stale.", _seconds),
+    Setting("lifetimes.cdn_absent_stale_if_error", "86400", "How long the CDN may serve 404 stale.", _seconds),
+    Setting("lifetimes.pages", "3600", "Lifetime of robots.txt, the sitemap and the front page.", _seconds),
+    Setting("lifetimes.retry_after", "30", "Retry-After of 503, in seconds.", _seconds),
+)  # fmt: skip
+
+
+def load(environ: Mapping[str, str]) -> Loaded:
+    """Read the settings from `environ`. Raises `InvalidSettings` with all problems at once."""
+    values: dict[str, Any] = {}
+    lifetimes: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    problems: list[str] = []
+    for setting in SETTINGS:
+        text = environ.get(setting.variable, "").strip() or setting.default
+        sources[setting.variable] = text
+        group, _, field = setting.field.rpartition(".")
+        try:
+            (lifetimes if group else values)[field] = setting.parse(text)
+        except ValueError as error:
+            problems.append(f"{setting.variable} is {text!r}. {error}")
+    if problems:
+        raise InvalidSettings(problems)
+    return Loaded(Settings(**values, lifetimes=Lifetimes(**lifetimes)), sources, _slips(environ))
+
+
+def _slips(environ: Mapping[str, str]) -> list[str]:
+    known = [setting.variable for setting in SETTINGS]
+    warnings = []
+    for variable in sorted(environ):
+        if variable.startswith(PREFIX) and variable not in known:
+            near = difflib.get_close_matches(variable, known, 1)
+            meant = f" Did you mean {near[0]}?" if near else ""
+            warnings.append(f"{variable} is not a setting.{meant}")
+    return warnings

@@ -1,0 +1,172 @@
+"""The published table: what edges poll and load. Reads and writes bytes only.
+
+``table.json`` names 256 shards by content. Shard ``xx`` holds the rows of the names whose SHA-256 begins with byte
+``xx``, one a line, sorted by name, gzipped with deterministic bytes. A row is a project's latest revision; a
+tombstone is a row too, so that merging by revision can never bring an old record back.
+"""
+
+import gzip
+import hashlib
+import re
+import zlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from docsredirect.domain import names
+from docsredirect.domain.errors import Damaged
+from docsredirect.domain.records import Record
+
+TABLE_KEY = "table.json"
+FORMAT = 1
+SHARDS = 256
+
+MAX_SHARD_BYTES = 256 * 1024 * 1024
+"""The largest shard in bytes of text: a million projects of 250 bytes come to 1 MB a shard."""
+
+_EPOCH = re.compile(r"[0-9a-f]{16}")
+_SHARD_KEY = re.compile(r"shards/([0-9a-f]{2})-([0-9a-f]{64})\.jsonl\.gz")
+_KEPT_KEY = re.compile(r"tables/([0-9a-f]{16})-([0-9]{1,18})\.json")
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One project in a shard. `etag` is its object's, as a hint of whether the object has changed since."""
+
+    name: str
+    revision: int
+    etag: str
+    record: Record | None
+
+
+class ShardRef(msgspec.Struct, frozen=True):
+    """A shard as the table names it. A shard without rows is no object: its key is None."""
+
+    key: str | None
+    rows: int
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """What is published. Sequences compare within an epoch; `follows` names every earlier epoch known."""
+
+    format: int = FORMAT
+    epoch: str
+    sequence: int
+    follows: tuple[str, ...]
+    shards: tuple[ShardRef, ...]
+
+    @property
+    def rows(self) -> int:
+        """How many names the table knows, tombstones too."""
+        return sum(shard.rows for shard in self.shards)
+
+
+EMPTY_SHARD = ShardRef(None, 0)
+
+_ROW = msgspec.json.Decoder(Row)
+_TABLE = msgspec.json.Decoder(Table)
+
+
+def shard_of(name: str) -> int:
+    """Return the number of the shard that holds `name`."""
+    return hashlib.sha256(name.encode()).digest()[0]
+
+
+def kept_key(table: Table) -> str:
+    """Return the key under which a copy of `table` is kept."""
+    return f"tables/{table.epoch}-{table.sequence}.json"
+
+
+def parse_kept_key(key: str) -> tuple[str, int] | None:
+    """Return the epoch and sequence of a kept copy's key, or None where `key` is not one."""
+    match = _KEPT_KEY.fullmatch(key)
+    return (match.group(1), int(match.group(2))) if match else None
+
+
+def encode_table(table: Table) -> bytes:
+    """Return the bytes of ``table.json``."""
+    return msgspec.json.encode(table) + b"\n"
+
+
+def decode_table(body: bytes) -> Table:
+    """Return the table in `body`. Raises `Damaged` where it is none."""
+    try:
+        table = _TABLE.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Damaged(f"{TABLE_KEY} cannot be read: {error}.") from error
+    if table.format != FORMAT:
+        raise Damaged(f"{TABLE_KEY} has format {table.format}; this version reads format {FORMAT}.")
+    if not all(map(_EPOCH.fullmatch, (table.epoch, *table.follows))) or table.sequence < 1:
+        raise Damaged(f"{TABLE_KEY} has no valid epoch and sequence.")
+    if len(table.shards) != SHARDS or not all(map(_is_shard, range(SHARDS), table.shards)):
+        raise Damaged(f"{TABLE_KEY} does not name {SHARDS} shards.")
+    return table
+
+
+def encode_shard(number: int, rows: Iterable[Row]) -> tuple[ShardRef, bytes]:
+    """Return how a table names the shard of `rows`, sorted by name, and its bytes (none for no rows)."""
+    lines = [msgspec.json.encode(row) for row in rows]
+    if not lines:
+        return EMPTY_SHARD, b""
+    body = gzip.compress(b"\n".join(lines) + b"\n", compresslevel=6, mtime=0)
+    key = f"shards/{number:02x}-{hashlib.sha256(body).hexdigest()}.jsonl.gz"
+    return ShardRef(key, len(lines)), body
+
+
+class Lines(NamedTuple):
+    """The rows of a shard as their lines by name, and how many of them redirect somewhere."""
+
+    lines: dict[str, bytes]
+    active: int
+
+
+def decode_shard(number: int, ref: ShardRef, body: bytes) -> Lines:
+    """Return the rows of a shard, each of them checked.
+
+    Raises `Damaged` for a wrong hash or row count, a row that does not parse, is out of order or belongs to
+    another shard.
+    """
+    rows: dict[str, bytes] = {}
+    previous, active = "", 0
+    for line in _shard_lines(ref, body):
+        row = decode_row(line)
+        if row.name <= previous or shard_of(row.name) != number:
+            raise Damaged(f"{ref.key} holds {row.name!r} where it does not belong.")
+        if row.record is not None and names.normalise(row.record.project) != row.name:
+            raise Damaged(f"{ref.key} holds {row.name!r} with another project's record.")
+        rows[row.name] = line
+        previous = row.name
+        active += row.record is not None and row.record.state == "active"
+    return Lines(rows, active)
+
+
+def decode_row(line: bytes) -> Row:
+    """Return the row in one line of a shard. Raises `Damaged` where it is none."""
+    try:
+        return _ROW.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Damaged(f"A row cannot be read: {error}.") from error
+
+
+def _shard_lines(ref: ShardRef, body: bytes) -> list[bytes]:
+    match = _SHARD_KEY.fullmatch(ref.key or "")
+    if match is None or hashlib.sha256(body).hexdigest() != match.group(2):
+        raise Damaged(f"{ref.key} does not hold what its name says.")
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        text = inflater.decompress(body, MAX_SHARD_BYTES)
+    except zlib.error as error:
+        raise Damaged(f"{ref.key} cannot be decompressed: {error}.") from error
+    if not inflater.eof or inflater.unused_data:
+        raise Damaged(f"{ref.key} is cut short, or larger than {MAX_SHARD_BYTES} bytes.")
+    lines = text.split(b"\n")
+    if lines.pop() or len(lines) != ref.rows:
+        raise Damaged(f"{ref.key} has {len(lines)} rows where the table says {ref.rows}.")
+    return lines
+
+
+def _is_shard(number: int, ref: ShardRef) -> bool:
+    if ref.key is None:
+        return ref.rows == 0
+    match = _SHARD_KEY.fullmatch(ref.key)
+    return match is not None and int(match.group(1), 16) == number and ref.rows > 0

@@ -1,0 +1,1 @@
+"""The edge: answers legacy URLs over HTTP. Decides nothing itself; `resolve` does."""

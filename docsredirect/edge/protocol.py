@@ -1,0 +1,84 @@
+"""HTTP on aiohttp's server, with answers of our own where it would give its own.
+
+aiohttp's error page repeats bytes of the request, may be kept by a cache, and logs a traceback for anything that a
+port scanner sends. The low-level server is used, not an application: there is one handler and nothing to route, and
+routing would decode the path.
+"""
+
+import asyncio
+from typing import Any
+
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.web_protocol import RequestHandler
+
+from docsredirect.edge.responses import refused
+
+MAX_LINE = 32 * 1024
+"""The longest request target that is read at all, in bytes. What is longer than it may be, but no longer than this,
+is still looked at: other checks come before 414. Unlike `MAX_FIELD`, so that one can be told from the other."""
+
+MAX_FIELD = 16 * 1024
+"""The longest header field in bytes. CDNs send up to 8 KiB of cookies."""
+
+LINGER_SECONDS = 2.0
+"""How long the rest of a refused body is read, so that the client sees the answer instead of a reset."""
+
+log = structlog.get_logger(__name__)
+
+
+class EdgeProtocol(RequestHandler):
+    """One connection. What the parser refuses gets 400, or 414 for the request line; an exception of ours 500."""
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes from the network."""
+        try:
+            super().data_received(data)
+        except Exception:  # a parser's bug must not reach the event loop's log with a client's bytes in it
+            log.exception("parser failed")
+            self.force_close()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Return the answer to what the parser or the handler refused with `exc`. The connection closes after it."""
+        if not isinstance(exc, HttpProcessingError):
+            log.error("request failed", exc_info=exc)
+            status = 500
+        else:
+            too_long = isinstance(exc, LineTooLong) and exc.args[1] == MAX_LINE
+            status = 414 if too_long else 400
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has already begun")
+        response = refused(status)
+        response.force_close()
+        return response
+
+
+class EdgeServer(web.Server):
+    """aiohttp's low-level server, making `EdgeProtocol` connections."""
+
+    def __call__(self) -> RequestHandler:
+        """Return the protocol of a new connection."""
+        return EdgeProtocol(self, loop=self._loop, **self._kwargs)
+
+
+def make_server(handler: Any, *, keep_alive_seconds: float) -> EdgeServer:
+    """Return a server that answers with `handler`. An idle connection, or half a request, stays that many seconds."""
+    return EdgeServer(
+        handler,
+        loop=asyncio.get_running_loop(),
+        access_log=None,
+        keepalive_timeout=keep_alive_seconds,
+        max_line_size=MAX_LINE,
+        max_field_size=MAX_FIELD,
+        lingering_time=LINGER_SECONDS,
+        auto_decompress=False,
+    )

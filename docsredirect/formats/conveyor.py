@@ -1,0 +1,81 @@
+"""The old service's ``redirects.txt``: one object a line, ``{"project_name", "include_path", "base_uri"}``.
+
+It looks names up by their exact spelling, appends ``/`` and the path to ``base_uri`` where ``include_path`` is true,
+and answers ``base_uri`` as it stands where it is false.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from docsredirect.domain.errors import Fault, InvalidRecord
+from docsredirect.domain.hosts import HostRules
+from docsredirect.domain.records import Checked, Record, parse_record
+
+_FIELDS = ("project_name", "include_path", "base_uri")
+_POINTERS = {"/project": "/project_name", "/path": "/include_path", "/target": "/base_uri"}
+
+
+class Approximation(NamedTuple):
+    """What the format cannot say of a project."""
+
+    project: str
+    lost: str
+
+
+def is_row(value: object) -> bool:
+    """Tell whether a decoded line is of this format."""
+    return isinstance(value, Mapping) and any(field in value for field in _FIELDS)
+
+
+def parse_row(value: Mapping[str, Any], hosts: HostRules) -> Checked:
+    """Return the record that a row stands for. Raises `InvalidRecord` with pointers into the row."""
+    faults = [Fault(f"/{field}", "missing", f"`{field}` is required.") for field in _FIELDS if field not in value]
+    accepted = ", ".join(_FIELDS)
+    faults += [
+        Fault(f"/{field}", "unknown-field", f"{field!r} is not a field here. The fields are {accepted}.")
+        for field in value
+        if field not in _FIELDS
+    ]
+    include_path = value.get("include_path", True)
+    if not isinstance(include_path, bool):
+        faults.append(Fault("/include_path", "type", "`include_path` is true or false."))
+    raw = {
+        "project": value.get("project_name", "unnamed"),
+        "target": value.get("base_uri", "https://example.org/"),
+        "path": "keep" if include_path is True else "root",
+    }
+    try:
+        checked = parse_record(raw, hosts)
+    except InvalidRecord as error:
+        faults += [
+            msgspec.structs.replace(fault, pointer=_POINTERS.get(fault.pointer, fault.pointer))
+            for fault in error.faults
+        ]
+    if faults:
+        raise InvalidRecord(faults)
+    return checked
+
+
+def rows(record: Record) -> Iterator[dict[str, Any]]:
+    """Return the rows that say of a project what the format can, one for every known spelling of its name."""
+    if record.state == "gone":
+        return
+    include_path = record.path == "keep"
+    base = record.target.removesuffix("/") if include_path else record.target
+    for name in dict.fromkeys((record.project, record.project.lower(), record.name)):
+        yield {"project_name": name, "include_path": include_path, "base_uri": base}
+
+
+def approximations(record: Record) -> Iterator[Approximation]:
+    """Return everything that `rows` leaves out or changes."""
+    if record.state == "gone":
+        yield Approximation(record.project, "withdrawn (410): left out, so the old service answers 404")
+        return
+    if record.path == "clean":
+        yield Approximation(record.project, "path `clean`: every page goes to the root")
+    if record.rules:
+        yield Approximation(record.project, f"{len(record.rules)} rules: dropped")
+    if record.status != 301:
+        yield Approximation(record.project, f"status {record.status}: the old service always answers 302")

@@ -1,0 +1,188 @@
+"""Publishing: from changed projects to a new ``table.json`` that edges will take. Changes no project.
+
+The steps are in an order that no crash and no rival can make wrong: new shards first, under names that nothing
+refers to yet; then a copy of the table that is about to be replaced; then the swap, which only succeeds against the
+table that the shards were merged into. Rows carry revisions and the higher one stays, so a lost race is merged
+again and an old row can never come back.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import NamedTuple
+
+import structlog
+
+from docsredirect.domain import projects, tables
+from docsredirect.domain.errors import Conflict, Damaged
+from docsredirect.domain.tables import EMPTY_SHARD, SHARDS, TABLE_KEY, Row, ShardRef, Table
+from docsredirect.service.concurrency import for_each
+from docsredirect.store import Store
+
+_AT_ONCE = 32
+"""Store requests under way at a time: at 60 ms each, 500 objects a second."""
+
+_ATTEMPTS = 50
+"""Lost races before giving up. Each one lost means that another publisher has won."""
+
+log = structlog.get_logger(__name__)
+
+Rows = dict[str, Row]
+
+
+class _Held(NamedTuple):
+    table: Table
+    body: bytes
+    etag: str
+
+
+class Publisher:
+    """Publishes what changed. `new_epoch` gives 16 random hexadecimal digits for a table that begins anew."""
+
+    def __init__(self, store: Store, new_epoch: Callable[[], str]) -> None:
+        self._store = store
+        self._new_epoch = new_epoch
+
+    async def current(self) -> Table | None:
+        """Return what is published, or None where nothing is. Raises `Damaged` where it cannot be read."""
+        held = await self._read_table()
+        return None if held is None else held.table
+
+    async def publish(self, changed: Iterable[Row]) -> Table:
+        """Publish `changed` and return the table that holds it: the one in place where that already does.
+
+        Raises `StoreUnavailable`, `Damaged` for a ``table.json`` that cannot be read, and `Conflict` when every
+        attempt lost its race.
+        """
+        rows = {row.name: row for row in changed}
+        for _ in range(_ATTEMPTS):
+            held = await self._read_table()
+            table = await (self._build(rows) if held is None else self._merge(held.table, rows))
+            if held is not None and table.shards == held.table.shards:
+                return held.table
+            try:
+                await self._swap(held, table)
+            except Conflict:
+                continue
+            log.info("published", epoch=table.epoch, sequence=table.sequence, rows=table.rows)
+            return table
+        raise Conflict(f"{TABLE_KEY} changed {_ATTEMPTS} times while it was being replaced.")
+
+    async def _read_table(self) -> _Held | None:
+        stored = await self._store.get(TABLE_KEY)
+        return None if stored is None else _Held(tables.decode_table(stored.body), stored.body, stored.etag)
+
+    async def _swap(self, held: _Held | None, table: Table) -> None:
+        body = tables.encode_table(table)
+        if held is None:
+            await self._store.create(TABLE_KEY, body)
+            return
+        try:
+            await self._store.create(tables.kept_key(held.table), held.body)
+        except Conflict:
+            pass  # a publisher that lost its race has kept it already
+        await self._store.replace(TABLE_KEY, body, held.etag)
+
+    async def _merge(self, table: Table, changed: Rows) -> Table:
+        refs = list(table.shards)
+        by_shard: dict[int, Rows] = defaultdict(dict)
+        for name, row in changed.items():
+            by_shard[tables.shard_of(name)][name] = row
+
+        async def merge_shard(number: int) -> None:
+            present = await self._shard_rows(number, refs[number])
+            refs[number] = await self._put_shard(number, refs[number], _newer(present, by_shard[number]))
+
+        await for_each(sorted(by_shard), merge_shard, _AT_ONCE)
+        return Table(epoch=table.epoch, sequence=table.sequence + 1, follows=table.follows, shards=tuple(refs))
+
+    async def _build(self, changed: Rows) -> Table:
+        """Begin a new epoch from the objects. Every earlier epoch that is still seen is one that it follows."""
+        rows = await self._rows_of_objects(changed)
+        by_shard: list[Rows] = [{} for _ in range(SHARDS)]
+        for name, row in _newer(rows, changed).items():
+            by_shard[tables.shard_of(name)][name] = row
+        refs = [EMPTY_SHARD] * SHARDS
+
+        async def put_shard(number: int) -> None:
+            refs[number] = await self._put_shard(number, EMPTY_SHARD, by_shard[number])
+
+        await for_each(range(SHARDS), put_shard, _AT_ONCE)
+        seen = {kept[0] async for kept in self._kept_tables()}
+        return Table(epoch=self._new_epoch(), sequence=1, follows=tuple(sorted(seen)), shards=tuple(refs))
+
+    async def _kept_tables(self) -> AsyncIterator[tuple[str, int]]:
+        async for listed in self._store.list_objects("tables/"):
+            if kept := tables.parse_kept_key(listed.key):
+                yield kept
+
+    async def _put_shard(self, number: int, present: ShardRef, rows: Rows) -> ShardRef:
+        ref, body = tables.encode_shard(number, (rows[name] for name in sorted(rows)))
+        if ref.key is not None and ref != present:
+            # Also where an object of that name exists: that renews its age, and nobody removes it as unused.
+            await self._store.put(ref.key, body)
+        return ref
+
+    async def _shard_rows(self, number: int, ref: ShardRef) -> Rows:
+        if ref.key is None:
+            return {}
+        try:
+            stored = await self._store.get(ref.key)
+            if stored is None:
+                raise Damaged(f"{ref.key} is missing.")
+            lines = tables.decode_shard(number, ref, stored.body).lines
+        except Damaged as error:
+            log.error("shard rebuilt from projects", shard=number, reason=str(error))
+            names = (name async for name, _ in self._listed() if tables.shard_of(name) == number)
+            return await self._rows_of_names(names)
+        return {name: tables.decode_row(line) for name, line in lines.items()}
+
+    async def _listed(self) -> AsyncIterator[tuple[str, str]]:
+        """Go through the names that have an object, with the object's ETag."""
+        async for listed in self._store.list_objects(projects.PREFIX):
+            name = projects.name_of(listed.key)
+            if name is None:
+                log.error("not a project's object", key=listed.key)
+            else:
+                yield name, listed.etag
+
+    async def _rows_of_objects(self, known: Mapping[str, Row]) -> Rows:
+        """Return the rows of all objects; those of `known` that are still what they were are not read again."""
+        rows: Rows = {}
+
+        async def unread() -> AsyncIterator[str]:
+            async for name, etag in self._listed():
+                row = known.get(name)
+                if row is not None and row.etag == etag:
+                    rows[name] = row
+                else:
+                    yield name
+
+        return rows | await self._rows_of_names(unread())
+
+    async def _rows_of_names(self, names: AsyncIterator[str]) -> Rows:
+        rows: Rows = {}
+
+        async def read(name: str) -> None:
+            try:
+                stored = await self._store.get(projects.key_of(name))
+                if stored is not None:
+                    rows[name] = row_of(projects.decode(stored.body, name), stored.etag)
+            except Damaged as error:
+                log.error("project left out of the table", project=name, reason=str(error))
+
+        await for_each(names, read, _AT_ONCE)
+        return rows
+
+
+def row_of(project: projects.Project, etag: str) -> Row:
+    """Return the row of a stored project."""
+    return Row(project.name, project.revision, etag, project.record)
+
+
+def _newer(present: Mapping[str, Row], changed: Mapping[str, Row]) -> Rows:
+    """Return both, of each name the higher revision; of equal ones the present, so that nothing is rewritten."""
+    merged = dict(present)
+    for name, row in changed.items():
+        if name not in present or row.revision > present[name].revision:
+            merged[name] = row
+    return merged

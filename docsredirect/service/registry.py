@@ -1,0 +1,180 @@
+"""The registry: the only writer. It commits a project's change and its history at once, then publishes.
+
+A commit is one conditional PUT against the state that was read. Losing a race means reading again; a PUT whose
+answer was lost is recognised by its operation id in the history, also when another change came after it.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from docsredirect.domain import projects
+from docsredirect.domain.clock import Clock
+from docsredirect.domain.errors import Conflict, Damaged, ImportRefused
+from docsredirect.domain.projects import Author, Project
+from docsredirect.domain.records import Record
+from docsredirect.domain.tables import Row
+from docsredirect.service.concurrency import for_each
+from docsredirect.service.publisher import Publisher, row_of
+from docsredirect.service.replica import load_rows
+from docsredirect.store import Store
+
+_AT_ONCE = 32
+_ATTEMPTS = 20
+"""Lost races of one import for one project before it is reported instead."""
+
+GUARDED_ROWS = 1_000
+GUARDED_SHARE = 0.2
+"""An import into a table of more than `GUARDED_ROWS` rows may change this share of them without being told to."""
+
+log = structlog.get_logger(__name__)
+
+
+class Outcome(Enum):
+    """What a write came to."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+class Refused(NamedTuple):
+    """A record that an import could not write: its name and why."""
+
+    name: str
+    reason: str
+
+
+class Imported(msgspec.Struct):
+    """What an import came to, or would come to: counts, and what could not be written."""
+
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    refused: list[Refused] = msgspec.field(default_factory=list)
+
+
+class _Read(NamedTuple):
+    project: Project
+    etag: str
+
+
+class Registry:
+    """Writes projects into `store` and publishes through `publisher`.
+
+    `clock` gives seconds since the epoch; `new_operation` an id that no other operation has.
+    """
+
+    def __init__(self, store: Store, publisher: Publisher, *, clock: Clock, new_operation: Callable[[], str]) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._clock = clock
+        self._new_operation = new_operation
+
+    async def import_records(
+        self,
+        records: Mapping[str, Record],
+        author: Author,
+        *,
+        dry_run: bool = False,
+        only_new: bool = False,
+        force: bool = False,
+        progress: Callable[[], None] = lambda: None,
+    ) -> Imported:
+        """Write `records` (by normalised name) and publish once, at the end. Names that are not in it stay.
+
+        With `only_new`, projects that have a redirect stay as they are; with `dry_run` everything does. Calls
+        `progress` once a record. What was committed by an import that broke off is published by the next.
+
+        Raises `ImportRefused`, before anything is written, where more than `GUARDED_SHARE` of the table would
+        change and `force` is not given; and `StoreUnavailable`.
+        """
+        if not force and not only_new:
+            await self._guard(records)
+        imported, rows = Imported(), dict[str, Row]()
+
+        async def write(name: str) -> None:
+            try:
+                outcome, row = await self._write(name, records[name], author, dry_run=dry_run, only_new=only_new)
+            except (Conflict, Damaged) as error:
+                log.error("record not imported", project=name, reason=str(error))
+                imported.refused.append(Refused(name, str(error)))
+            else:
+                setattr(imported, outcome.value, getattr(imported, outcome.value) + 1)
+                if row is not None:
+                    rows[name] = row
+            progress()
+
+        await for_each(sorted(records), write, _AT_ONCE)
+        if not dry_run:
+            await self._publisher.publish(rows.values())
+        return imported
+
+    async def _guard(self, records: Mapping[str, Record]) -> None:
+        table = await self._publisher.current()
+        if table is None or table.rows <= GUARDED_ROWS:
+            return
+        changes = 0
+        async for row in load_rows(self._store, table):
+            record = records.get(row.name)
+            changes += record is not None and row.record is not None and record != row.record
+        if changes > GUARDED_SHARE * table.rows:
+            raise ImportRefused(
+                f"This would change {changes} of {table.rows} redirects, more than {GUARDED_SHARE:.0%}. "
+                "Look at a dry run, then say --force if that is meant."
+            )
+
+    async def _write(
+        self, name: str, record: Record, author: Author, *, dry_run: bool, only_new: bool
+    ) -> tuple[Outcome, Row | None]:
+        operation = self._new_operation()
+        for _ in range(_ATTEMPTS):
+            read = await self._read(name)
+            if read is not None and _wrote(read.project, operation):
+                return _outcome(read.project, operation), row_of(*read)
+            present = None if read is None else read.project.record
+            if read is not None and present is not None and (only_new or present == record):
+                return Outcome.UNCHANGED, row_of(*read)
+            outcome = Outcome.CREATED if present is None else Outcome.CHANGED
+            if dry_run:
+                return outcome, None
+            try:
+                return outcome, await self._commit(name, read, record, author, operation)
+            except Conflict:
+                continue
+        raise Conflict(f"{name} changed {_ATTEMPTS} times while it was being written.")
+
+    async def _read(self, name: str) -> _Read | None:
+        stored = await self._store.get(projects.key_of(name))
+        return None if stored is None else _Read(projects.decode(stored.body, name), stored.etag)
+
+    async def _commit(
+        self, name: str, read: _Read | None, record: Record | None, author: Author, operation: str
+    ) -> Row:
+        present = None if read is None else read.project
+        revised = projects.revise(present, name, record, time=self._clock(), author=author, operation=operation)
+        for entry, after in revised.moved_out:
+            try:
+                key = projects.history_key(name, entry.revision)
+                await self._store.create(key, projects.encode_moved_out(entry, after))
+            except Conflict:
+                pass  # an earlier attempt has put it there; a committed entry never changes
+        body = projects.encode(revised.project)
+        key = projects.key_of(name)
+        if read is None:
+            etag = await self._store.create(key, body)
+        else:
+            etag = await self._store.replace(key, body, read.etag)
+        return row_of(revised.project, etag)
+
+
+def _wrote(project: Project, operation: str) -> bool:
+    return any(entry.operation == operation for entry in project.history)
+
+
+def _outcome(project: Project, operation: str) -> Outcome:
+    before = next(entry.before for entry in project.history if entry.operation == operation)
+    return Outcome.CREATED if before is None else Outcome.CHANGED

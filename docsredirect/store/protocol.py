@@ -1,0 +1,84 @@
+"""The object store as the rules see it. Every store passes one contract suite: tests/store/contract.py.
+
+Keys are relative to the store's prefix. An ETag is opaque, strong, and compared only within one store.
+
+*Absent* and *unknown* are different: a store says None only where it knows that there is no such object, and raises
+`StoreUnavailable` for everything that is neither yes nor no.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import msgspec
+
+from docsredirect.domain.errors import DocsRedirectError
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+
+
+class StoredObject(msgspec.Struct, frozen=True):
+    """An object's bytes and the ETag of that state of it."""
+
+    body: bytes
+    etag: str
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """An object in a listing. `modified` is when it was last put, in seconds since the epoch by the store's clock."""
+
+    key: str
+    etag: str
+    modified: float
+
+
+class NotModified(DocsRedirectError):
+    """The object still has the ETag that the reader holds."""
+
+    code = "not-modified"
+    status = 304
+
+
+class Store(Protocol):
+    """An object store with conditional writes. Every operation may raise `StoreUnavailable`."""
+
+    @property
+    def url(self) -> str:
+        """Where the store is, as the operator wrote it; without secrets."""
+        ...
+
+    async def get(self, key: str, *, unless: str | None = None) -> StoredObject | None:
+        """Return the object, or None where there is none. Raises `NotModified` where its ETag is `unless`."""
+        ...
+
+    async def create(self, key: str, body: bytes) -> str:
+        """Put a new object and return its ETag. Raises `Conflict` where there is one already."""
+        ...
+
+    async def replace(self, key: str, body: bytes, etag: str) -> str:
+        """Replace the object whose ETag is `etag` and return the new one. Raises `Conflict` where it has another,
+        or is gone."""
+        ...
+
+    async def put(self, key: str, body: bytes) -> str:
+        """Put an object whatever is there, and return its ETag: for objects that are named by their content."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove an object, if there is one."""
+        ...
+
+    def list_objects(self, prefix: str) -> AsyncIterator[Listed]:
+        """Go through the objects whose keys begin with `prefix`, in the order of their keys."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and files. The store is of no use afterwards."""
+        ...
+
+
+def check_key(key: str) -> str:
+    """Return `key`, which must be one that every store takes: a mistake in it is a mistake in this program."""
+    if _KEY.fullmatch(key) is None:
+        raise ValueError(f"{key!r} is not a key")
+    return key
