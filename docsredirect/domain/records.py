@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import msgspec
 
 from docsredirect.domain import names, rules, targets
-from docsredirect.domain.errors import Fault, InvalidRecord
+from docsredirect.domain.errors import Fault, InvalidRecord, shorten
 from docsredirect.domain.hosts import HostRules
 
 PathPolicy = Literal["keep", "clean", "root"]
@@ -71,7 +71,8 @@ def parse_record(raw: object, hosts: HostRules) -> Checked:
     status = _choice(raw, "status", _STATUSES, 301, faults)
     state = _choice(raw, "state", _STATES, "active", faults)
     target = _target(raw, path, hosts, faults)
-    checked_rules = _rules(raw, target, hosts, faults)
+    # With the policy unknown, it is unknown too whether the target gets a slash for relative rules to stand on.
+    checked_rules = _rules(raw, None if path is None else target, hosts, faults)
     if faults:
         raise InvalidRecord(faults)
     assert project is not None and target is not None
@@ -89,7 +90,7 @@ def _field_faults(raw: Mapping[str, object]) -> list[Fault]:
     for field in raw:
         if field not in _FIELDS:
             pointer = "/" + field.replace("~", "~0").replace("/", "~1")
-            detail = f"{targets.shorten(field)} is not a field of a record. The fields are {accepted}."
+            detail = f"{shorten(field)} is not a field of a record. The fields are {accepted}."
             faults.append(Fault(pointer, "unknown-field", detail))
     return faults
 
@@ -112,12 +113,12 @@ def _project_faults(project: str | None) -> list[Fault]:
     name = names.normalise(project)
     if name is None:
         detail = (
-            f"{targets.shorten(project)} is not a project name. Use ASCII letters, digits, '.', '-' and '_', "
+            f"{shorten(project)} is not a project name. Use ASCII letters, digits, '.', '-' and '_', "
             "with a letter or digit at both ends (PEP 508)."
         )
         return [Fault("/project", "name", detail)]
     if name in RESERVED_NAMES:
-        detail = f"{targets.shorten(project)} cannot be a project here: /{name} was the legacy host's file route."
+        detail = f"{shorten(project)} cannot be a project here: /{name} was the legacy host's file route."
         return [Fault("/project", "name-reserved", detail)]
     return []
 
@@ -127,7 +128,7 @@ def _choice(raw: Mapping[str, object], field: str, choices: tuple[Any, ...], def
     if field not in raw or any(value == choice and type(value) is type(choice) for choice in choices):
         return value
     accepted = ", ".join(map(str, choices))
-    detail = f"`{field}` is {targets.shorten(str(value))}. It must be one of {accepted}."
+    detail = f"`{field}` is {shorten(str(value))}. It must be one of {accepted}."
     faults.append(Fault(f"/{field}", "choice", detail))
     return default
 
@@ -158,7 +159,7 @@ def _warnings(record: Record) -> list[Fault]:
         rules.pointer_to(source): to for source, to in record.rules.items() if to is not None
     }
     return [
-        Fault(pointer, "plain-http", f"{targets.shorten(url)} is plain http. Use https if the host has it.")
+        Fault(pointer, "plain-http", f"{shorten(url)} is plain http. Use https if the host has it.")
         for pointer, url in urls.items()
         if url.startswith("http://")
     ]

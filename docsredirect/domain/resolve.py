@@ -4,6 +4,7 @@
 not look at all, a name is at most 128 characters, and a path is walked once.
 """
 
+import re
 from collections.abc import Callable
 from enum import Enum
 from typing import Final, NamedTuple
@@ -19,6 +20,7 @@ MAX_REQUEST = 8 * 1024
 MAX_LOCATION = 8_000
 """The longest `Location` in bytes. Browsers and proxies begin to refuse at 8 KiB for a header line."""
 
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PROSE = frozenset(".,;:!)'")
 _PROSE_ESCAPED = frozenset({"%2C", "%3B", "%3A", "%21", "%29", "%5D", "%7D", "%3E", "%27", "%22"})
 
@@ -92,14 +94,15 @@ def resolve_url(find: Find, url: str, hosts: HostRules) -> Answer:
     """
     if url.startswith("/"):
         return resolve(find, *split_target(url))
-    scheme, separator, after = url.partition("://")
-    if not separator or not scheme.isalpha():
-        after = url
-    elif scheme.lower() not in ("http", "https"):
+    match = _SCHEME.match(url)
+    if match is not None and match.group(1).lower() not in ("http", "https"):
         return _BAD_REQUEST
-    end = min((at for mark in "/?#" if (at := after.find(mark)) >= 0), default=len(after))
-    host = host_of(after[:end].rpartition("@")[2])
-    if not host:
+    after = url[match.end() :] if match is not None else url
+    # A browser takes a backslash here for a slash: what stands behind it is no part of the host.
+    end = min((at for mark in "/\\?#" if (at := after.find(mark)) >= 0), default=len(after))
+    userinfo, _, authority = after[:end].rpartition("@")
+    host = host_of(authority)
+    if not host or (userinfo and match is None):
         return _BAD_REQUEST
     target = after[end:]
     path, query = split_target(target if target.startswith("/") else "/" + target)

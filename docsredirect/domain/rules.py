@@ -1,10 +1,11 @@
 """Rules: the checks of a record's ``rules`` map. What a rule does to a path is in ``routes``."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from docsredirect.domain import escapes, paths, targets
-from docsredirect.domain.errors import Fault
+from docsredirect.domain.errors import Fault, shorten
 from docsredirect.domain.hosts import HostRules
 
 MAX_RULES = 1_000
@@ -12,6 +13,8 @@ MAX_FROM = 1_024
 """The longest `from` in characters. It bounds how deep a folder rule can lie."""
 
 STAR = "*"
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class CheckedRules(NamedTuple):
@@ -48,7 +51,7 @@ def check_rules(rules: Mapping[str, object], target: str | None, hosts: HostRule
         pointer = pointer_to(source)
         source_faults = list(_from_faults(source, pointer))
         if not source_faults and (first := seen.setdefault(match_key(source), source)) != source:
-            detail = f"{targets.shorten(source)} is the same page or folder as {targets.shorten(first)}. Keep one."
+            detail = f"{shorten(source)} is the same page or folder as {shorten(first)}. Keep one."
             source_faults.append(Fault(pointer, "from-duplicate", detail))
         checked[source], to_faults = _check_to(source, to, target, hosts)
         faults += source_faults + to_faults
@@ -61,17 +64,17 @@ def _from_faults(source: str, pointer: str) -> Iterator[Fault]:
         detail = f"This `from` has {len(source)} characters. At most {MAX_FROM} are accepted."
         yield Fault(pointer, "from-too-long", detail)
     if source.startswith("/"):
-        detail = f"{targets.shorten(source)} starts with a slash. Leave it out: it is relative to the project's root."
+        detail = f"{shorten(source)} starts with a slash. Leave it out: it is relative to the project's root."
         yield Fault(pointer, "from-leading-slash", detail)
-    if escapes.has_control(source) or "?" in source or "#" in source:
-        detail = f"{targets.shorten(source)} holds ?, # or a control character. A rule sees the path alone."
+    if escapes.has_control(source) or "?" in source or "#" in source or _SURROGATE.search(source):
+        detail = f"{shorten(source)} holds ?, #, a control character or half a character. A rule sees the path alone."
         yield Fault(pointer, "from-character", detail)
     if escapes.has_dot_segment(path):
-        detail = f"{targets.shorten(source)} holds a . or .. segment, which no request that is answered can have."
+        detail = f"{shorten(source)} holds a . or .. segment, which no request that is answered can have."
         yield Fault(pointer, "from-dot-segment", detail)
     folder = source == STAR or source.endswith("/" + STAR)
     if STAR in (source.removesuffix(STAR) if folder else source):
-        detail = f"{targets.shorten(source)} has a * that is not its last segment. Write folder/* or *."
+        detail = f"{shorten(source)} has a * that is not its last segment. Write folder/* or *."
         yield Fault(pointer, "from-star", detail)
 
 
@@ -85,7 +88,7 @@ def _check_to(source: str, to: object, target: str | None, hosts: HostRules) -> 
     carries = to.endswith(STAR)
     faults: list[Fault] = []
     if carries and not source.endswith(STAR):
-        detail = f"{targets.shorten(to)} ends in *, and {targets.shorten(source)} has none to carry over."
+        detail = f"{shorten(to)} ends in *, and {shorten(source)} has none to carry over."
         faults.append(Fault(pointer, "to-star", detail))
     plain = to.removesuffix(STAR)
     if targets.is_absolute(plain):
@@ -93,9 +96,7 @@ def _check_to(source: str, to: object, target: str | None, hosts: HostRules) -> 
     else:
         url, found = targets.check_relative(plain, pointer, base=carries)
         if target is not None and not targets.is_folder(target):
-            detail = (
-                f"{targets.shorten(to)} is relative, and the target does not end in /. Write it as an absolute URL."
-            )
+            detail = f"{shorten(to)} is relative, and the target does not end in /. Write it as an absolute URL."
             faults.append(Fault(pointer, "to-needs-base", detail))
     faults += found
     return (None if url is None else url + STAR * carries), faults

@@ -5,7 +5,6 @@
 tombstone is a row too, so that merging by revision can never bring an old record back.
 """
 
-import gzip
 import hashlib
 import re
 import zlib
@@ -24,6 +23,9 @@ SHARDS = 256
 
 MAX_SHARD_BYTES = 256 * 1024 * 1024
 """The largest shard in bytes of text: a million projects of 250 bytes come to 1 MB a shard."""
+
+_GZIP = 31
+"""zlib's window bits for the gzip format. Its header holds no time, so equal rows give equal bytes."""
 
 _EPOCH = re.compile(r"[0-9a-f]{16}")
 _SHARD_KEY = re.compile(r"shards/([0-9a-f]{2})-([0-9a-f]{64})\.jsonl\.gz")
@@ -108,7 +110,7 @@ def encode_shard(number: int, rows: Iterable[Row]) -> tuple[ShardRef, bytes]:
     lines = [msgspec.json.encode(row) for row in rows]
     if not lines:
         return EMPTY_SHARD, b""
-    body = gzip.compress(b"\n".join(lines) + b"\n", compresslevel=6, mtime=0)
+    body = zlib.compress(b"\n".join(lines) + b"\n", level=6, wbits=_GZIP)
     key = f"shards/{number:02x}-{hashlib.sha256(body).hexdigest()}.jsonl.gz"
     return ShardRef(key, len(lines)), body
 
@@ -152,7 +154,7 @@ def _shard_lines(ref: ShardRef, body: bytes) -> list[bytes]:
     match = _SHARD_KEY.fullmatch(ref.key or "")
     if match is None or hashlib.sha256(body).hexdigest() != match.group(2):
         raise Damaged(f"{ref.key} does not hold what its name says.")
-    inflater = zlib.decompressobj(wbits=31)
+    inflater = zlib.decompressobj(wbits=_GZIP)
     try:
         text = inflater.decompress(body, MAX_SHARD_BYTES)
     except zlib.error as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from docsredirect.domain import escapes
-from docsredirect.domain.errors import Fault
+from docsredirect.domain.errors import Fault, shorten
 from docsredirect.domain.hosts import HostRules
 
 MAX_TARGET = 2_048
@@ -52,18 +52,14 @@ def is_folder(url: str) -> bool:
     return url.endswith("/") and "?" not in url and "#" not in url
 
 
-def shorten(value: str, limit: int = 80) -> str:
-    """Return `value` quoted for a message, cut to `limit` characters."""
-    return repr(value if len(value) <= limit else value[:limit] + "…")
-
-
 def check_target(url: str, hosts: HostRules, pointer: str, *, base: bool) -> CheckedUrl:
     """Check an absolute target. With `base`, paths will be appended to it."""
     faults = list(_text_faults(url, pointer))
     match = _ABSOLUTE.fullmatch(url)
     if match is None:
         detail = f"{shorten(url)} is not an absolute URL. Give one that starts with https:// or http://."
-        return CheckedUrl(None, [*faults, Fault(pointer, "url-scheme", detail)])
+        faults.append(Fault(pointer, "url-scheme", detail))
+        return _finish(_Parts("", url, "", ""), faults, pointer, base=False)
     scheme, authority, path, query, fragment = (part or "" for part in match.groups())
     faults += _authority_faults(authority, hosts, pointer)
     faults += _path_faults(path, pointer)
@@ -98,7 +94,11 @@ def _finish(parts: _Parts, faults: list[Fault], pointer: str, *, base: bool) -> 
         faults += _base_faults(parts, pointer)
         if parts.path:
             parts = parts._replace(path=parts.path.rstrip("/") + "/")
-    return CheckedUrl(None if faults else parts.join(), faults)
+    url = parts.join()
+    if len(url) > MAX_TARGET:
+        detail = f"The URL has {len(url)} characters in normal form. At most {MAX_TARGET} are accepted."
+        faults.append(Fault(pointer, "url-too-long", detail))
+    return CheckedUrl(None if faults else url, faults)
 
 
 def _normalise_suffix(suffix: str) -> str:
@@ -107,9 +107,6 @@ def _normalise_suffix(suffix: str) -> str:
 
 
 def _text_faults(url: str, pointer: str) -> Iterator[Fault]:
-    if len(url) > MAX_TARGET:
-        detail = f"The URL has {len(url)} characters. At most {MAX_TARGET} are accepted."
-        yield Fault(pointer, "url-too-long", detail)
     if not url.isascii():
         detail = f"{shorten(url)} is not ASCII. Write the host as punycode (xn--…) and escape the rest as UTF-8."
         yield Fault(pointer, "url-ascii", detail)
@@ -122,7 +119,7 @@ def _text_faults(url: str, pointer: str) -> Iterator[Fault]:
 
 
 def _authority_faults(authority: str, hosts: HostRules, pointer: str) -> Iterator[Fault]:
-    userinfo, at, location = authority.rpartition("@")
+    _, at, location = authority.rpartition("@")
     if at:
         detail = f"The URL holds a user name or password before {shorten(location)}. Leave them out."
         yield Fault(pointer, "url-userinfo", detail)
@@ -150,6 +147,8 @@ def _host_faults(host: str, hosts: HostRules, pointer: str) -> Iterator[Fault]:
 
 
 def _path_faults(path: str, pointer: str) -> Iterator[Fault]:
+    if escapes.has_escaped_control(path):
+        yield Fault(pointer, "url-character", f"{shorten(path)} holds an escaped control character. Leave it out.")
     if escapes.has_dot_segment(escapes.normalise_path(path)):
         detail = f"{shorten(path)} holds a . or .. segment. Write the path that it stands for."
         yield Fault(pointer, "url-dot-segment", detail)

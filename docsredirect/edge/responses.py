@@ -16,6 +16,7 @@ SERVER = f"docsredirect/{__version__}"
 
 HTML = "text/html; charset=utf-8"
 PLAIN = "text/plain; charset=utf-8"
+XML = "application/xml"
 _NO_STORE = {"Cache-Control": "no-store"}
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",

@@ -1,6 +1,7 @@
 """An edge's life: from settings to a listening socket, and from a signal to an orderly end."""
 
 import asyncio
+import os
 import random
 import socket
 import time
@@ -48,9 +49,13 @@ async def running(settings: Settings, store: Store, listener: socket.socket) -> 
 
 
 def listen(address: Address) -> socket.socket:
-    """Return a listening socket. Raises `OSError` where the address cannot be had."""
+    """Return a listening socket. Raises `OSError`, with words for a person, where the address cannot be had."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
+    try:
+        listener = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise OSError(error.errno, f"Cannot listen on {address}: {reason}") from error
     listener.setblocking(False)
     return listener
 

@@ -8,6 +8,7 @@ again and an old row can never come back.
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 import structlog
@@ -76,10 +77,8 @@ class Publisher:
         if held is None:
             await self._store.create(TABLE_KEY, body)
             return
-        try:
+        with suppress(Conflict):  # a publisher that lost its race has kept it already
             await self._store.create(tables.kept_key(held.table), held.body)
-        except Conflict:
-            pass  # a publisher that lost its race has kept it already
         await self._store.replace(TABLE_KEY, body, held.etag)
 
     async def _merge(self, table: Table, changed: Rows) -> Table:
@@ -181,8 +180,6 @@ def row_of(project: projects.Project, etag: str) -> Row:
 
 def _newer(present: Mapping[str, Row], changed: Mapping[str, Row]) -> Rows:
     """Return both, of each name the higher revision; of equal ones the present, so that nothing is rewritten."""
-    merged = dict(present)
-    for name, row in changed.items():
-        if name not in present or row.revision > present[name].revision:
-            merged[name] = row
-    return merged
+    return dict(present) | {
+        name: row for name, row in changed.items() if name not in present or row.revision > present[name].revision
+    }

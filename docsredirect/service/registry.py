@@ -5,6 +5,7 @@ answer was lost is recognised by its operation id in the history, also when anot
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import Enum
 from typing import NamedTuple
 
@@ -157,11 +158,9 @@ class Registry:
         present = None if read is None else read.project
         revised = projects.revise(present, name, record, time=self._clock(), author=author, operation=operation)
         for entry, after in revised.moved_out:
-            try:
+            with suppress(Conflict):  # an earlier attempt has put it there; a committed entry never changes
                 key = projects.history_key(name, entry.revision)
                 await self._store.create(key, projects.encode_moved_out(entry, after))
-            except Conflict:
-                pass  # an earlier attempt has put it there; a committed entry never changes
         body = projects.encode(revised.project)
         key = projects.key_of(name)
         if read is None:

@@ -38,6 +38,7 @@ class Replica:
     def __init__(self, store: Store, *, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self._started = clock()
         self.on_change: Callable[[Collection[str]], None] = lambda names: None
         """Called with the names whose rows were replaced, after each shard that was."""
         self._shards: list[Shard | None] = [None] * SHARDS
@@ -76,6 +77,10 @@ class Replica:
     def age(self) -> float | None:
         """Return the seconds since the last successful poll, or None where there was none."""
         return None if self.last_success is None else self._clock() - self.last_success
+
+    def is_stale(self, after: float) -> bool:
+        """Tell whether no poll has succeeded for `after` seconds, of this process's life at the most."""
+        return self._clock() - (self._started if self.last_success is None else self.last_success) > after
 
     async def poll(self) -> bool:
         """Ask once for a newer table and take it. Returns whether all that is published is now held; never raises

@@ -1,0 +1,99 @@
+"""A whole process: what it prints, what SIGTERM does, and what it says when it cannot start."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.support.http import Connection
+
+SERVE = (sys.executable, "-m", "docsredirect", "serve")
+
+
+@asynccontextmanager
+async def _serving(
+    folder: Path, *arguments: str, **environ: str
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+    variables = {
+        **os.environ, "DOCSREDIRECT_EDGE": "127.0.0.1:0", "DOCSREDIRECT_STORE": str(folder / "store"), **environ,
+    }  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        *SERVE, *arguments, env=variables, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stderr is not None
+        async with asyncio.timeout(20):
+            while not (found := re.search(rb'"port": (\d+)', await process.stderr.readline())):
+                assert not process.stderr.at_eof(), "the process ended"
+        yield process, int(found.group(1))
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_the_sample_is_loaded_once_and_served(tmp_path: Path) -> None:
+    """`serve --sample` fills an empty store and leaves one that is not empty alone."""
+    for _ in range(2):
+        async with _serving(tmp_path, "--sample") as (_, port):
+            connection = await Connection.open(port)
+            response = await connection.get("/Six/x", host="127.0.0.1")
+            assert response.header("location") == "https://six.readthedocs.io/en/latest/x"
+            await connection.close()
+    assert '"revision":1' in (tmp_path / "store/projects/six.json").read_text()
+
+
+async def test_sigterm_finishes_what_is_in_flight_then_exits_0(tmp_path: Path) -> None:
+    """A request that has begun is answered, idle connections are closed, new ones are refused, exit 0 in time."""
+    async with _serving(tmp_path, "--sample") as (process, port):
+        idle, busy = await Connection.open(port), await Connection.open(port)
+        assert (await idle.get("/six/")).status == 301
+        # The answers to a long pipeline cannot all be on their way when the signal comes.
+        busy.send(b"GET /six/ HTTP/1.1\r\nHost: pythonhosted.org\r\n\r\n" * 100)
+        first = await busy.receive()
+        assert first is not None
+        assert first.status == 301
+        process.send_signal(signal.SIGTERM)
+        assert await idle.is_closed()
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0
+        await idle.close()
+        await busy.close()
+
+
+async def test_an_address_that_is_taken_is_a_plain_sentence(tmp_path: Path) -> None:
+    """No traceback, the address, and what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        process = await asyncio.create_subprocess_exec(
+            *SERVE, env={**os.environ, "DOCSREDIRECT_EDGE": address, "DOCSREDIRECT_STORE": str(tmp_path)},
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert errors.decode() == (
+        f"Error: Cannot listen on {address}: Address already in use. Set DOCSREDIRECT_EDGE to another host:port.\n"
+    )
+
+
+async def test_a_store_that_cannot_be_used_does_not_keep_the_edge_from_starting(tmp_path: Path) -> None:
+    """Live, not ready, 503; and it serves as soon as the store can be used."""
+    (tmp_path / "store").write_text("not a folder")
+    async with _serving(tmp_path, DOCSREDIRECT_POLL_SECONDS="0.05") as (_, port):
+        connection = await Connection.open(port)
+        assert (await connection.get("/-/health/live")).status == 200
+        assert (await connection.get("/-/health/ready")).status == 503
+        assert (await connection.get("/six/")).status == 503
+        (tmp_path / "store").unlink()
+        async with asyncio.timeout(5):
+            while (await connection.get("/-/health/ready")).status != 200:
+                await asyncio.sleep(0.02)
+        assert (await connection.get("/six/")).status == 404
+        await connection.close()

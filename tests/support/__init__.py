@@ -1,0 +1,1 @@
+"""What tests stand on: real parts, fakes at the network's edge. No tests here."""

@@ -1,0 +1,87 @@
+"""Stores for tests of the rules: in memory, counting what is asked, and failing on demand."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+from docsredirect.domain.errors import Conflict, StoreUnavailable
+from docsredirect.store import Listed, NotModified, StoredObject
+
+
+class FakeStore:
+    """A store in memory that behaves like a real one and passes the same contract suite.
+
+    `failing` makes every request fail that is for a key beginning with it; `gate`, while not set, holds every
+    request back; `requests` counts them by operation and key.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[str, StoredObject] = {}
+        self.requests: Counter[tuple[str, str]] = Counter()
+        self.failing: str | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self._versions = 0
+
+    @property
+    def url(self) -> str:
+        """Where the store is."""
+        return "fake:"
+
+    def count(self, operation: str, prefix: str = "") -> int:
+        """Return how often `operation` was asked for keys that begin with `prefix`."""
+        return sum(n for (done, key), n in self.requests.items() if done == operation and key.startswith(prefix))
+
+    async def get(self, key: str, *, unless: str | None = None) -> StoredObject | None:
+        """Return the object, or None where there is none."""
+        await self._begin("get", key)
+        stored = self.objects.get(key)
+        if stored is not None and stored.etag == unless:
+            raise NotModified(key)
+        return stored
+
+    async def create(self, key: str, body: bytes) -> str:
+        """Put a new object."""
+        await self._begin("create", key)
+        if key in self.objects:
+            raise Conflict(key)
+        return self._put(key, body)
+
+    async def replace(self, key: str, body: bytes, etag: str) -> str:
+        """Replace the object whose ETag is `etag`."""
+        await self._begin("replace", key)
+        if key not in self.objects or self.objects[key].etag != etag:
+            raise Conflict(key)
+        return self._put(key, body)
+
+    async def put(self, key: str, body: bytes) -> str:
+        """Put an object whatever is there."""
+        await self._begin("put", key)
+        return self._put(key, body)
+
+    async def delete(self, key: str) -> None:
+        """Remove an object, if there is one."""
+        await self._begin("delete", key)
+        self.objects.pop(key, None)
+
+    async def list_objects(self, prefix: str) -> AsyncIterator[Listed]:
+        """Go through the objects whose keys begin with `prefix`."""
+        await self._begin("list", prefix)
+        for key in sorted(self.objects):
+            if key.startswith(prefix):
+                yield Listed(key, self.objects[key].etag, 0.0)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    async def _begin(self, operation: str, key: str) -> None:
+        self.requests[operation, key] += 1
+        await self.gate.wait()
+        await asyncio.sleep(0)
+        if self.failing is not None and key.startswith(self.failing):
+            raise StoreUnavailable(f"{key}: made to fail")
+
+    def _put(self, key: str, body: bytes) -> str:
+        self._versions += 1
+        self.objects[key] = StoredObject(body, f'"{self._versions}"')
+        return self.objects[key].etag
