@@ -2,8 +2,9 @@
 
 import pytest
 
+from docsredirect.domain.errors import shorten
 from docsredirect.domain.hosts import HostRules
-from docsredirect.domain.targets import is_absolute, is_folder, shorten
+from docsredirect.domain.targets import is_absolute, is_folder
 from tests.domain.cases import Fields, Found, ask, faults_of, fields, found, parse, title
 
 HOST = "https://t.example.org"

@@ -43,7 +43,8 @@ async def _store() -> FakeStore:
         (301, PURGED, HOUR, LONG), (308, PURGED, HOUR, LONG), (410, PURGED, HOUR, LONG),
         (302, PURGED, FIVE_MINUTES, LONG), (307, PURGED, FIVE_MINUTES, LONG), (404, PURGED, MINUTE, ABSENT),
         (301, STALE, MINUTE, SHORT), (302, STALE, MINUTE, SHORT), (410, STALE, MINUTE, SHORT),
-        (404, STALE, MINUTE, ABSENT_STALE), (301, STALE_PURGED, MINUTE, SHORT), (404, STALE_PURGED, MINUTE, ABSENT_STALE),
+        (404, STALE, MINUTE, ABSENT_STALE), (301, STALE_PURGED, MINUTE, SHORT),
+        (404, STALE_PURGED, MINUTE, ABSENT_STALE),
     ],
 )  # fmt: skip
 def test_lifetimes_follow_the_status_and_the_state_of_the_table(

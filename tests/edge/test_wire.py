@@ -132,8 +132,17 @@ async def test_a_hostile_path_leads_to_the_record_s_host_or_nowhere(line: bytes,
     assert response.header("location") == location
 
 
-@pytest.mark.parametrize("host", ["PythonHosted.org", "pythonhosted.org:8080", "pythonhosted.org.", "www.pythonhosted.org",
-                                  "packages.python.org", "localhost:1", "127.0.0.1", "[::1]:8080", "docs.localhost"])  # fmt: skip
+_OURS = [
+    "PythonHosted.org",
+    "pythonhosted.org:8080",
+    "pythonhosted.org.",
+    "www.pythonhosted.org",
+    "packages.python.org",
+]
+_LOOPBACK = ["localhost:1", "127.0.0.1", "[::1]:8080", "docs.localhost"]
+
+
+@pytest.mark.parametrize("host", _OURS + _LOOPBACK)
 async def test_a_host_is_ours_in_any_case_with_any_port_and_one_dot(host: str) -> None:
     """Legacy hosts and loopback names are served without a setting."""
     async with connected(await _store()) as connection:
@@ -200,8 +209,8 @@ async def test_an_idle_connection_and_half_a_request_are_closed_in_time() -> Non
 
 _PIECES = st.sampled_from(
     [b"/", b"//", b"six", b"SIX", b"%2e", b"..", b".", b"%2F", b"%5c", b"\\", b"@", b":", b"?", b"#", b"evil.example",
-     b"http:", b"%0d%0a", b"\r\n", b"\n", b"\x00", b" ", b"\xc3\xa9", b"%00", b"%", b"%zz", b"<b>", b'"', b"'", b";", b"*",
-     b"index.html", b"a" * 3_000, b"old", b"-", b"packages", b"robots.txt"]
+     b"http:", b"%0d%0a", b"\r\n", b"\n", b"\x00", b" ", b"\xc3\xa9", b"%00", b"%", b"%zz", b"<b>", b'"', b"'", b";",
+     b"*", b"index.html", b"a" * 3_000, b"old", b"-", b"packages", b"robots.txt"]
 )  # fmt: skip
 
 

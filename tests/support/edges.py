@@ -21,6 +21,7 @@ from tests.support.http import Connection, Response, exchange
 DATA = Path(__file__).parent.parent / "data"
 HOSTS = HostRules.of()
 AUTHOR = Author(by="test")
+_NUMBERS = itertools.count(1)
 
 
 def rows_of(name: str) -> list[Any]:
@@ -34,10 +35,9 @@ def record(project: str = "six", target: str = "https://six.example.org/", path:
 
 
 def make_registry(store: Store) -> Registry:
-    """Return a registry whose clock, epochs and operations only count."""
-    numbers = itertools.count(1)
-    publisher = Publisher(store, new_epoch=lambda: f"{next(numbers):016x}")
-    return Registry(store, publisher, clock=lambda: 1_700_000_000.0, new_operation=lambda: f"op-{next(numbers)}")
+    """Return a registry whose clock stands still and whose epochs and operations only count."""
+    publisher = Publisher(store, new_epoch=lambda: f"{next(_NUMBERS):016x}")
+    return Registry(store, publisher, clock=lambda: 1_700_000_000.0, new_operation=lambda: f"op-{next(_NUMBERS)}")
 
 
 async def publish(store: Store, records: Iterable[Record]) -> None:

@@ -1,6 +1,7 @@
 """A small HTTP client that sends exactly the bytes it is given and hides nothing of what comes back."""
 
 import asyncio
+import socket
 from typing import NamedTuple
 
 
@@ -75,3 +76,10 @@ async def exchange(port: int, data: bytes) -> Response | None:
         return await connection.receive(head=data.startswith(b"HEAD "))
     finally:
         await connection.close()
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port

@@ -11,14 +11,15 @@ from docsredirect.store import Listed, NotModified, StoredObject
 class FakeStore:
     """A store in memory that behaves like a real one and passes the same contract suite.
 
-    `failing` makes every request fail that is for a key beginning with it; `gate`, while not set, holds every
-    request back; `requests` counts them by operation and key.
+    `failing` makes every request (or only the `failing_operations`) fail that is for a key beginning with it;
+    `gate`, while not set, holds every request back; `requests` counts them by operation and key.
     """
 
     def __init__(self) -> None:
         self.objects: dict[str, StoredObject] = {}
         self.requests: Counter[tuple[str, str]] = Counter()
         self.failing: str | None = None
+        self.failing_operations: tuple[str, ...] = ("get", "create", "replace", "put", "delete", "list")
         self.gate = asyncio.Event()
         self.gate.set()
         self._versions = 0
@@ -78,7 +79,7 @@ class FakeStore:
         self.requests[operation, key] += 1
         await self.gate.wait()
         await asyncio.sleep(0)
-        if self.failing is not None and key.startswith(self.failing):
+        if self.failing is not None and operation in self.failing_operations and key.startswith(self.failing):
             raise StoreUnavailable(f"{key}: made to fail")
 
     def _put(self, key: str, body: bytes) -> str:
