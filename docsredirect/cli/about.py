@@ -23,6 +23,9 @@ def config(as_json: bool) -> None:
     """Show every setting: its value, what it means and, in bold or as JSON, whether the environment says so.
 
     All problems are shown at once, and a variable that looks like a setting and is none is a warning.
+
+    \b
+      DOCSREDIRECT_EDGE=127.0.0.1:8000 docsredirect config
     """
     sources = terminal.load_settings().sources
     rows = [
@@ -44,13 +47,17 @@ def config(as_json: bool) -> None:
     for row in rows:
         style = "bold" if row["source"] == "environment" else None
         table.add_row(row["variable"], row["value"] or "–", row["help"], style=style)
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False, emoji=False).print(table)
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def version(as_json: bool) -> None:
-    """Print the version of docsredirect and of what it stands on."""
+    """Print the version of docsredirect and of what it stands on.
+
+    \b
+      docsredirect version --json
+    """
     versions = {"docsredirect": __version__, "python": platform.python_version()}
     for part in _PARTS:
         try:

@@ -1,6 +1,10 @@
 """`docsredirect export`: the published table as lines that other programs read."""
 
+import os
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 import click
@@ -32,25 +36,46 @@ _FORMATS: dict[str, Callable[[Record], Iterator[bytes]]] = {"jsonl": _jsonl_line
     help="jsonl: every field. conveyor: the old service's redirects.txt, as far as it can say it.",
 )  # fmt: skip
 @click.option(
-    "--output", type=click.File("wb", atomic=True), default="-", metavar="FILE",
-    help="Write here instead of to standard output.",
+    "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Write here, all or nothing, instead of to standard output.",
 )  # fmt: skip
 @terminal.failures_shown
-def export(form: str, output: IO[bytes]) -> None:
+def export(form: str, output: Path | None) -> None:
     """Write the published table of DOCSREDIRECT_STORE, sorted by name.
 
     What a format cannot say is listed on standard error, project by project. Importing a jsonl export gives the
     same table.
+
+    \b
+      docsredirect export > redirects.jsonl
+      docsredirect export --format conveyor --output redirects.txt
     """
     records = terminal.run(_published(terminal.load_settings().settings.store))
-    for record in records:
-        for line in _FORMATS[form](record):
-            output.write(line)
+    with _opened(output) as file:
+        for record in records:
+            file.writelines(_FORMATS[form](record))
     if form == "conveyor":
         lost = [loss for record in records for loss in conveyor.approximations(record)]
         for loss in lost:
             click.echo(f"{loss.project}: {loss.lost}", err=True)
         click.echo(f"{len(records)} redirects, {len(lost)} approximations.", err=True)
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[IO[bytes]]:
+    """Open standard output, or a file that takes the place of `path` only once all of it is written."""
+    if path is None:
+        yield sys.stdout.buffer
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 async def _published(url: str) -> list[Record]:

@@ -39,6 +39,8 @@ def import_(file: IO[bytes], dry_run: bool, only_new: bool, force: bool, reason:
     settings = terminal.load_settings().settings
     batch = read_batch(file, settings.host_rules)
     author = Author(by="command line", reason=reason)
+    if not as_json:
+        terminal.say_refusals(batch.refusals, "; --json lists them all")
     options = {"dry_run": dry_run, "only_new": only_new, "force": force}
     imported = terminal.run(import_batch(settings, batch, author, options))
     if as_json:
@@ -54,7 +56,8 @@ async def import_batch(settings: Settings, batch: Batch, author: Author, options
     store = open_store(settings.store)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        with Progress(*columns, console=terminal.console(), transient=True) as progress:
+        out = terminal.console()
+        with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress:
             task = progress.add_task("Importing", total=len(batch.records))
             return await make_registry(store).import_records(
                 batch.records, author, progress=lambda: progress.advance(task), **options
@@ -83,15 +86,17 @@ def summary(batch: Batch, imported: Imported, *, dry_run: bool) -> dict[str, Any
         "errors": terminal.fault_rows(batch.refusals) + unwritten,
         "warnings": terminal.fault_rows(batch.warnings),
         "dry_run": dry_run,
+        "needs_force": imported.needs_force is not None,
     }
 
 
 def _say(batch: Batch, imported: Imported, *, dry_run: bool) -> None:
-    terminal.say_refusals(batch.refusals)
     for name, reason in imported.refused:
         click.echo(f"{name}: {reason}", err=True)
     counts = summary(batch, imported, dry_run=dry_run)
     counted = ", ".join(f"{counts[key]} {key}" for key in ("created", "changed", "unchanged", "refused"))
     click.echo(f"{'Dry run, nothing written: ' if dry_run else ''}{counted}.")
+    if imported.needs_force:
+        click.echo(imported.needs_force)
     if plain := len(batch.warnings):
         click.echo(f"{plain} lines have a target that is plain http; https is better where the host has it.")

@@ -41,6 +41,9 @@ def serve(sample: bool) -> None:
     """Answer legacy URLs on DOCSREDIRECT_EDGE from the table in DOCSREDIRECT_STORE.
 
     SIGTERM and Ctrl-C finish what is in flight, then exit 0.
+
+    \b
+      DOCSREDIRECT_EDGE=127.0.0.1:8080 docsredirect serve --sample
     """
     settings = terminal.load_settings().settings
     terminal.set_up_logging(settings.log_level)

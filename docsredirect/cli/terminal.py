@@ -66,9 +66,18 @@ def failures_shown(command: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return command(*args, **kwargs)
+            result = command(*args, **kwargs)
+            sys.stdout.flush()
         except DocsRedirectError as error:
             raise click.ClickException(str(error)) from error
+        except BrokenPipeError:  # whoever read our output has enough
+            _let_go_of_output()
+            sys.exit(1)
+        except OSError as error:
+            _let_go_of_output()
+            where = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{where}{error.strerror or error}.") from error
+        return result
 
     return run
 
@@ -97,18 +106,23 @@ def fault_rows(refusals: list[Refusal]) -> list[dict[str, Any]]:
     ]
 
 
-def say_refusals(refusals: list[Refusal]) -> None:
-    """Tell a person which lines were refused and why."""
+def say_refusals(refusals: list[Refusal], hint: str = "") -> None:
+    """Tell a person which lines were refused and why, and with `hint` how to see those that are not shown."""
     for refusal in refusals[:SHOWN_LINES]:
         for fault in refusal.errors:
             click.echo(f"line {refusal.line}: {_where(fault)}{fault.detail}", err=True)
     if len(refusals) > SHOWN_LINES:
-        click.echo(f"… and {len(refusals) - SHOWN_LINES} more lines; --json lists them all.", err=True)
+        click.echo(f"… and {len(refusals) - SHOWN_LINES} more lines{hint}.", err=True)
 
 
 def write_out(chunk: bytes) -> None:
     """Write bytes to standard output."""
     sys.stdout.buffer.write(chunk)
+
+
+def _let_go_of_output() -> None:
+    """Point standard output at nothing, so that what could not be written is not tried again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _where(fault: Fault) -> str:

@@ -22,6 +22,11 @@ def shorten(value: str, limit: int = 80) -> str:
     return repr(value if len(value) <= limit else value[:limit] + "…")
 
 
+def pointer_to(*path: str) -> str:
+    """Return the JSON pointer to a value (RFC 6901)."""
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
+
+
 class Fault(msgspec.Struct, frozen=True):
     """One thing wrong with a record: where (RFC 6901 pointer), a stable code, and what would be accepted."""
 

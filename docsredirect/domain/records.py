@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import msgspec
 
 from docsredirect.domain import names, rules, targets
-from docsredirect.domain.errors import Fault, InvalidRecord, shorten
+from docsredirect.domain.errors import Fault, InvalidRecord, pointer_to, shorten
 from docsredirect.domain.hosts import HostRules
 
 PathPolicy = Literal["keep", "clean", "root"]
@@ -89,9 +89,8 @@ def _field_faults(raw: Mapping[str, object]) -> list[Fault]:
     accepted = ", ".join(_FIELDS)
     for field in raw:
         if field not in _FIELDS:
-            pointer = "/" + field.replace("~", "~0").replace("/", "~1")
             detail = f"{shorten(field)} is not a field of a record. The fields are {accepted}."
-            faults.append(Fault(pointer, "unknown-field", detail))
+            faults.append(Fault(pointer_to(field), "unknown-field", detail))
     return faults
 
 
@@ -156,7 +155,7 @@ def _rules(
 
 def _warnings(record: Record) -> list[Fault]:
     urls = {"/target": record.target} | {
-        rules.pointer_to(source): to for source, to in record.rules.items() if to is not None
+        pointer_to("rules", source): to for source, to in record.rules.items() if to is not None
     }
     return [
         Fault(pointer, "plain-http", f"{shorten(url)} is plain http. Use https if the host has it.")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from docsredirect.domain import escapes, paths, targets
-from docsredirect.domain.errors import Fault, shorten
+from docsredirect.domain.errors import Fault, pointer_to, shorten
 from docsredirect.domain.hosts import HostRules
 
 MAX_RULES = 1_000
@@ -22,11 +22,6 @@ class CheckedRules(NamedTuple):
 
     rules: dict[str, str | None]
     faults: list[Fault]
-
-
-def pointer_to(source: str) -> str:
-    """Return the RFC 6901 pointer to the rule whose `from` is `source`."""
-    return "/rules/" + source.replace("~", "~0").replace("/", "~1")
 
 
 def match_key(source: str) -> tuple[str, str]:
@@ -48,7 +43,7 @@ def check_rules(rules: Mapping[str, object], target: str | None, hosts: HostRule
     checked: dict[str, str | None] = {}
     seen: dict[tuple[str, str], str] = {}
     for source, to in sorted(rules.items()):
-        pointer = pointer_to(source)
+        pointer = pointer_to("rules", source)
         source_faults = list(_from_faults(source, pointer))
         if not source_faults and (first := seen.setdefault(match_key(source), source)) != source:
             detail = f"{shorten(source)} is the same page or folder as {shorten(first)}. Keep one."
@@ -79,7 +74,7 @@ def _from_faults(source: str, pointer: str) -> Iterator[Fault]:
 
 
 def _check_to(source: str, to: object, target: str | None, hosts: HostRules) -> tuple[str | None, list[Fault]]:
-    pointer = pointer_to(source)
+    pointer = pointer_to("rules", source)
     if to is None:
         return None, []
     if not isinstance(to, str):

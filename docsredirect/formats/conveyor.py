@@ -9,12 +9,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from docsredirect.domain.errors import Fault, InvalidRecord
+from docsredirect.domain.errors import Fault, InvalidRecord, pointer_to, shorten
 from docsredirect.domain.hosts import HostRules
 from docsredirect.domain.records import Checked, Record, parse_record
 
 _FIELDS = ("project_name", "include_path", "base_uri")
-_POINTERS = {"/project": "/project_name", "/path": "/include_path", "/target": "/base_uri"}
+_FIELD_NAMES = {
+    "/project": ("project", "project_name"),
+    "/path": ("path", "include_path"),
+    "/target": ("target", "base_uri"),
+}
 
 
 class Approximation(NamedTuple):
@@ -34,7 +38,7 @@ def parse_row(value: Mapping[str, Any], hosts: HostRules) -> Checked:
     faults = [Fault(f"/{field}", "missing", f"`{field}` is required.") for field in _FIELDS if field not in value]
     accepted = ", ".join(_FIELDS)
     faults += [
-        Fault(f"/{field}", "unknown-field", f"{field!r} is not a field here. The fields are {accepted}.")
+        Fault(pointer_to(field), "unknown-field", f"{shorten(field)} is not a field here. The fields are {accepted}.")
         for field in value
         if field not in _FIELDS
     ]
@@ -49,13 +53,18 @@ def parse_row(value: Mapping[str, Any], hosts: HostRules) -> Checked:
     try:
         checked = parse_record(raw, hosts)
     except InvalidRecord as error:
-        faults += [
-            msgspec.structs.replace(fault, pointer=_POINTERS.get(fault.pointer, fault.pointer))
-            for fault in error.faults
-        ]
+        faults += map(_in_row, error.faults)
     if faults:
         raise InvalidRecord(faults)
-    return checked
+    return Checked(checked.record, [_in_row(warning) for warning in checked.warnings])
+
+
+def _in_row(fault: Fault) -> Fault:
+    """Return a record's fault as one of the row that it was made from."""
+    field, row_field = _FIELD_NAMES.get(fault.pointer, ("", ""))
+    pointer = f"/{row_field}" if row_field else fault.pointer
+    detail = fault.detail.replace(f"`{field}`", f"`{row_field}`") if row_field else fault.detail
+    return msgspec.structs.replace(fault, pointer=pointer, detail=detail)
 
 
 def rows(record: Record) -> Iterator[dict[str, Any]]:
@@ -75,6 +84,8 @@ def approximations(record: Record) -> Iterator[Approximation]:
         return
     if record.path == "clean":
         yield Approximation(record.project, "path `clean`: every page goes to the root")
+    if record.path == "keep" and record.target.endswith((".html/", ".htm/")):
+        yield Approximation(record.project, "a folder named like a page: right there, and refused when imported back")
     if record.rules:
         yield Approximation(record.project, f"{len(record.rules)} rules: dropped")
     if record.status != 301:

@@ -4,19 +4,20 @@ A line that is wrong is reported with its number, and the rest goes in. Two line
 project are a conflict to report, not to choose.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import msgspec
 
 from docsredirect.domain import json_text
-from docsredirect.domain.errors import Fault, InvalidRecord, MalformedText
+from docsredirect.domain.errors import Fault, InvalidRecord, MalformedText, shorten
 from docsredirect.domain.hosts import HostRules
-from docsredirect.domain.records import MAX_RECORD_BYTES, Record, parse_record
+from docsredirect.domain.records import MAX_RECORD_BYTES, Checked, Record, parse_record
 from docsredirect.formats import conveyor
 
-MAX_LINE = 4 * MAX_RECORD_BYTES
-"""The longest line in bytes: room for any legal record, however wastefully it is escaped."""
+MAX_LINE = 8 * MAX_RECORD_BYTES
+"""The longest line in bytes: room for any legal record, also with every character as an escape of six."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -36,47 +37,49 @@ class Batch(msgspec.Struct):
     """Lines that say again what an earlier line said."""
 
 
-class _First(NamedTuple):
-    line: int
+class _Said(NamedTuple):
+    """What the lines about one project say: the first one's record, and the numbers of all of them."""
+
     record: Record
+    lines: list[int]
+    others: list[int]
+    """The lines that say something else than the first."""
 
 
 def read_batch(file: IO[bytes], hosts: HostRules) -> Batch:
     """Read a whole file. Never raises for what is in it."""
     batch = Batch()
-    firsts: dict[str, _First] = {}
-    conflicts: dict[str, list[int]] = {}
+    said: dict[str, _Said] = {}
     for number, text in _numbered(file):
         try:
-            checked = _parse(text, hosts)
+            record, warnings = _parse(text, hosts)
         except InvalidRecord as error:
             batch.refusals.append(Refusal(number, tuple(error.faults)))
             continue
-        record = checked.record
-        if checked.warnings:
-            batch.warnings.append(Refusal(number, tuple(checked.warnings)))
-        first = firsts.setdefault(record.name, _First(number, record))
-        if first.line == number:
-            continue
-        if msgspec.structs.replace(record, project=first.record.project) == first.record:
-            batch.repeated += 1
+        if warnings:
+            batch.warnings.append(Refusal(number, tuple(warnings)))
+        about = said.setdefault(record.name, _Said(record, [], []))
+        about.lines.append(number)
+        if msgspec.structs.replace(record, project=about.record.project) != about.record:
+            about.others.append(number)
+    for name, about in said.items():
+        if about.others:
+            batch.refusals += _conflict(name, about)
         else:
-            conflicts.setdefault(record.name, [first.line]).append(number)
-    batch.refusals += _conflict_refusals(conflicts)
+            batch.records[name] = about.record
+            batch.repeated += len(about.lines) - 1
     batch.refusals.sort(key=lambda refusal: refusal.line)
-    batch.records = {name: first.record for name, first in firsts.items() if name not in conflicts}
     return batch
 
 
-def _conflict_refusals(conflicts: dict[str, list[int]]) -> Iterator[Refusal]:
-    for name, lines in conflicts.items():
-        for line in lines:
-            others = ", ".join(str(other) for other in lines if other != line)
-            detail = f"Line {others} says something else of {name!r}. Keep the one that is meant."
-            yield Refusal(line, (Fault("", "conflict", detail),))
+def _conflict(name: str, about: _Said) -> Iterator[Refusal]:
+    for line in about.lines:
+        other = about.others[0] if line not in about.others else about.lines[0]
+        detail = f"Line {other} says something else of {shorten(name)}. Keep the one that is meant."
+        yield Refusal(line, (Fault("", "conflict", detail),))
 
 
-def _parse(text: bytes | None, hosts: HostRules) -> Any:
+def _parse(text: bytes | None, hosts: HostRules) -> Checked:
     if text is None:
         raise InvalidRecord([Fault("", "line-too-long", f"The line is longer than {MAX_LINE} bytes.")])
     try:
@@ -93,6 +96,8 @@ def _numbered(file: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
     number = 0
     while line := file.readline(MAX_LINE + 1):
         number += 1
+        if number == 1:
+            line = line.removeprefix(BOM_UTF8)
         if len(line) > MAX_LINE and not line.endswith(b"\n"):
             while line and not line.endswith(b"\n"):
                 line = file.readline(MAX_LINE)

@@ -56,6 +56,8 @@ class Imported(msgspec.Struct):
     changed: int = 0
     unchanged: int = 0
     refused: list[Refused] = msgspec.field(default_factory=list)
+    needs_force: str | None = None
+    """Why the import would be refused without force; only a dry run says so instead of raising."""
 
 
 class _Read(NamedTuple):
@@ -93,9 +95,11 @@ class Registry:
         Raises `ImportRefused`, before anything is written, where more than `GUARDED_SHARE` of the table would
         change and `force` is not given; and `StoreUnavailable`.
         """
-        if not force and not only_new:
-            await self._guard(records)
         imported, rows = Imported(), dict[str, Row]()
+        if not force and not only_new:
+            imported.needs_force = await self._guard(records)
+            if imported.needs_force and not dry_run:
+                raise ImportRefused(imported.needs_force)
 
         async def write(name: str) -> None:
             try:
@@ -114,19 +118,21 @@ class Registry:
             await self._publisher.publish(rows.values())
         return imported
 
-    async def _guard(self, records: Mapping[str, Record]) -> None:
+    async def _guard(self, records: Mapping[str, Record]) -> str | None:
+        """Return why `records` are too much of a change to be made without being told to, or None."""
         table = await self._publisher.current()
         if table is None or table.rows <= GUARDED_ROWS:
-            return
+            return None
         changes = 0
         async for row in load_rows(self._store, table):
             record = records.get(row.name)
             changes += record is not None and row.record is not None and record != row.record
-        if changes > GUARDED_SHARE * table.rows:
-            raise ImportRefused(
-                f"This would change {changes} of {table.rows} redirects, more than {GUARDED_SHARE:.0%}. "
-                "Look at a dry run, then say --force if that is meant."
-            )
+        if changes <= GUARDED_SHARE * table.rows:
+            return None
+        return (
+            f"This changes {changes} of {table.rows} redirects, more than {GUARDED_SHARE:.0%}. "
+            "Look at a dry run, then say --force if that is meant."
+        )
 
     async def _write(
         self, name: str, record: Record, author: Author, *, dry_run: bool, only_new: bool

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from docsredirect.domain.errors import Conflict, StoreUnavailable
-from docsredirect.store.protocol import Listed, NotModified, StoredObject, check_key
+from docsredirect.store.protocol import Listed, NotModified, StoredObject, check_key, check_prefix, is_key
 
 _LOCKS = 64
 _THREADS = 16
@@ -43,7 +43,7 @@ class DirectoryStore:
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="directory-store")
-        self._prepared = False
+        self._seen = False
 
     @property
     def url(self) -> str:
@@ -78,13 +78,16 @@ class DirectoryStore:
         path = self._path(key)
 
         def work() -> None:
-            with self._lock(key):
-                path.unlink(missing_ok=True)
+            self._prepare()
+            with self._lock(key), suppress(FileNotFoundError):
+                path.unlink()
+                _sync_folder(path.parent)
 
         await self._run(work)
 
     async def list_objects(self, prefix: str) -> AsyncIterator[Listed]:
         """Go through the objects whose keys begin with `prefix`, in the order of their keys."""
+        check_prefix(prefix)
         keys = await self._run(lambda: self._keys(prefix))
         for start in range(0, len(keys), _LIST_PAGE):
             page = keys[start : start + _LIST_PAGE]
@@ -101,37 +104,40 @@ class DirectoryStore:
     async def _run(self, work: Callable[[], _T]) -> _T:
         def guarded() -> _T:
             try:
-                self._prepare()
                 return work()
-            except OSError as error:
-                raise StoreUnavailable(f"{self.url} cannot be used: {error}.") from error
+            except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+                raise StoreUnavailable(f"{self._root} cannot be used: {error}.") from error
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, guarded)
 
     def _prepare(self) -> None:
-        if not self._prepared:
+        """Make the folder a store, before the first write. Reading makes nothing."""
+        self._check_mounted()
+        if not self._seen:
             for folder in (_LOCK_FOLDER, _TEMPORARY_FOLDER):
                 (self._root / folder).mkdir(parents=True, exist_ok=True)
             _remove_abandoned(self._root / _TEMPORARY_FOLDER)
-            self._prepared = True
+            self._seen = True
 
     def _read(self, path: Path) -> bytes | None:
         try:
-            return path.read_bytes()
+            body = path.read_bytes()
         except FileNotFoundError:
             self._check_mounted()
             return None
+        self._seen = True
+        return body
 
     def _check_mounted(self) -> None:
         """Raise where the whole folder went away, as an unmounted disk does: then nothing is known to be absent."""
-        if not (self._root / _LOCK_FOLDER).is_dir():
+        if self._seen and not (self._root / _LOCK_FOLDER).is_dir():
             raise FileNotFoundError(f"the folder {self._root} is no longer a store")
 
     async def _write(self, key: str, body: bytes, allowed: _Precondition | None) -> str:
         path = self._path(key)
 
         def work() -> str:
-            self._check_mounted()
+            self._prepare()
             temporary = _write_temporary(self._root / _TEMPORARY_FOLDER, body)
             try:
                 with self._lock(key):
@@ -159,21 +165,29 @@ class DirectoryStore:
             os.close(descriptor)
 
     def _keys(self, prefix: str) -> list[str]:
+        def note(error: OSError) -> None:
+            is_object = folder_of_prefix != self._root and folder_of_prefix.is_file()
+            if not isinstance(error, FileNotFoundError) and not is_object:
+                raise error  # what cannot be read is not empty
+            self._check_mounted()
+
         self._check_mounted()
-        top = self._root / prefix.rpartition("/")[0]
         keys = []
-        for folder, below, files in os.walk(top):
+        folder_of_prefix = self._root / prefix.rpartition("/")[0]
+        for folder, below, files in os.walk(folder_of_prefix, onerror=note):
             below[:] = [name for name in below if not name.startswith(".")]
             relative = Path(folder).relative_to(self._root).as_posix()
             keys += [name if relative == "." else f"{relative}/{name}" for name in files]
-        return sorted(key for key in keys if key.startswith(prefix))
+        return sorted(key for key in keys if key.startswith(prefix) and is_key(key))
 
     def _describe(self, keys: list[str]) -> list[Listed]:
         described = []
         for key in keys:
             path = self._root / key
-            with suppress(FileNotFoundError):  # removed since the folder was read
-                described.append(Listed(key, _etag(path.read_bytes()), path.stat().st_mtime))
+            body = self._read(path)
+            if body is not None:
+                with suppress(FileNotFoundError):
+                    described.append(Listed(key, _etag(body), path.stat().st_mtime))
         return described
 
 

@@ -77,8 +77,20 @@ class Store(Protocol):
         ...
 
 
+def is_key(key: str) -> bool:
+    """Tell whether `key` is one that every store takes."""
+    return _KEY.fullmatch(key) is not None
+
+
 def check_key(key: str) -> str:
-    """Return `key`, which must be one that every store takes: a mistake in it is a mistake in this program."""
-    if _KEY.fullmatch(key) is None:
+    """Return `key`. Raises `ValueError` where it is none: that is a mistake in this program."""
+    if not is_key(key):
         raise ValueError(f"{key!r} is not a key")
     return key
+
+
+def check_prefix(prefix: str) -> str:
+    """Return `prefix`. Raises `ValueError` where no key begins with it: that is a mistake in this program."""
+    if prefix and not is_key(prefix + "x" * prefix.endswith("/")):
+        raise ValueError(f"no key begins with {prefix!r}")
+    return prefix

@@ -118,7 +118,16 @@ def test_json_summary(cli: Cli) -> None:
     file = cli.file("mixed.txt", SIX, SIX, bad, row("x", "http://x.example.org/"), *[b"bad"] * 30)
     done = cli("import", file, "--json", fails=True)
     summary = done.json
-    assert set(summary) == {"created", "changed", "unchanged", "refused", "errors", "warnings", "dry_run"}
+    assert set(summary) == {
+        "created",
+        "changed",
+        "unchanged",
+        "refused",
+        "errors",
+        "warnings",
+        "dry_run",
+        "needs_force",
+    }
     assert counts(summary) == (2, 0, 1, 31)
     assert summary["dry_run"] is False
     for error in summary["errors"] + summary["warnings"]:

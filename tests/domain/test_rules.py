@@ -2,7 +2,8 @@
 
 import pytest
 
-from docsredirect.domain.rules import MAX_RULES, match_key, pointer_to
+from docsredirect.domain.errors import pointer_to
+from docsredirect.domain.rules import MAX_RULES, match_key
 from tests.domain.cases import Fields, Found, faults_of, fields, found, parse, title
 
 ACCEPTED_FROM = [
@@ -56,7 +57,7 @@ REFUSED_FROM = [
 @pytest.mark.parametrize(("source", "codes"), REFUSED_FROM, ids=[title(row[0]) for row in REFUSED_FROM])
 def test_refused_from(source: str, codes: set[str]) -> None:
     """A `from` is refused with every one of its faults at once, where it leads to null too."""
-    expected = {(pointer_to(source), code) for code in codes}
+    expected = {(pointer_to("rules", source), code) for code in codes}
     assert found(faults_of(fields(rules={source: "x/"}))) == expected
     assert found(faults_of(fields(rules={source: None}))) == expected
 
@@ -86,7 +87,7 @@ def test_duplicate_from(one: str, other: str) -> None:
     first = found(faults_of(fields(rules={one: "a/", other: "b/"})))
     second = found(faults_of(fields(rules={other: "b/", one: "a/"})))
     assert first == second
-    assert first in ({(pointer_to(one), "from-duplicate")}, {(pointer_to(other), "from-duplicate")})
+    assert first in ({(pointer_to("rules", one), "from-duplicate")}, {(pointer_to("rules", other), "from-duplicate")})
     assert match_key(one) == match_key(other)
 
 
@@ -189,7 +190,7 @@ REFUSED_TO: list[tuple[str, object, set[str]]] = [
 )
 def test_refused_to(source: str, to: object, codes: set[str]) -> None:
     """A `to` is refused with every one of its faults at once."""
-    assert found(faults_of(fields(rules={source: to}))) == {(pointer_to(source), code) for code in codes}
+    assert found(faults_of(fields(rules={source: to}))) == {(pointer_to("rules", source), code) for code in codes}
 
 
 WITHOUT_FOLDER = [
@@ -249,7 +250,7 @@ def test_rules_are_stored_sorted() -> None:
 )
 def test_pointer(source: str, pointer: str) -> None:
     """A fault points to its rule as RFC 6901 says."""
-    assert pointer_to(source) == pointer
+    assert pointer_to("rules", source) == pointer
 
 
 @pytest.mark.parametrize(

@@ -116,11 +116,11 @@ def test_real_table_comes_back() -> None:
 
 
 @pytest.mark.parametrize("target", ["https://t.example.org/x.html/", "https://t.example.org/a/b.htm/"])
-def test_folder_named_like_a_page_comes_back(target: str) -> None:
-    """A folder whose name ends like a page's is a legal base, and still one after an export and an import."""
+def test_folder_named_like_a_page_is_listed_as_what_cannot_come_back(target: str) -> None:
+    """Without its slash it cannot be told from a page, to which no path can be appended."""
     batch = read_batch(io.BytesIO(exported(record(target=target))), HOSTS)
-    assert batch.refusals == []
-    assert batch.records["six"].target == target
+    assert {fault.code for refusal in batch.refusals for fault in refusal.errors} == {"base-page"}
+    assert "a folder named like a page" in next(conveyor.approximations(record(target=target))).lost
 
 
 @modest
@@ -128,6 +128,9 @@ def test_folder_named_like_a_page_comes_back(target: str) -> None:
 def test_export_then_import_keeps_the_target(given_record: Record) -> None:
     """Whatever the record, what comes back is the same target under the same name, or an approximation was listed."""
     batch = read_batch(io.BytesIO(exported(given_record)), HOSTS)
+    if given_record.path == "keep" and given_record.target.endswith((".html/", ".htm/")):
+        assert batch.records == {}
+        return
     assert batch.refusals == []
     if given_record.state == "gone":
         assert batch.records == {}

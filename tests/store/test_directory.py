@@ -189,6 +189,7 @@ async def test_folder_where_a_file_belongs_is_unavailable(
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 async def test_unreadable_folder_is_unavailable(store: DirectoryStore, tmp_path: Path, operation: Operation) -> None:
     """A folder that is there and cannot be opened (here not even by root) hides objects: nothing in it is known."""
+    (tmp_path / "store").mkdir()
     (tmp_path / "store" / "projects").symlink_to("projects")
     with pytest.raises(StoreUnavailable):
         await operation(store)
@@ -199,6 +200,7 @@ async def test_file_where_a_folder_belongs_is_unavailable(
     store: DirectoryStore, tmp_path: Path, operation: str
 ) -> None:
     """An object whose folder is no folder can be neither read nor written, and is not taken for absent."""
+    (tmp_path / "store").mkdir()
     (tmp_path / "store" / "projects").write_bytes(b"not a folder")
     with pytest.raises(StoreUnavailable):
         await OPERATIONS[operation](store)
