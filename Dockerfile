@@ -31,8 +31,9 @@ STOPSIGNAL SIGTERM
 # Liveness, not readiness: an edge that waits for its store must not be restarted for it.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 CMD ["python", "-c", "\
 import http.client, os, sys; \
-port = int(os.environ.get('DOCSREDIRECT_EDGE', ':8080').rpartition(':')[2]); \
-edge = http.client.HTTPConnection('127.0.0.1', port, timeout=2); \
+host, _, port = os.environ.get('DOCSREDIRECT_EDGE', '0.0.0.0:8080').rpartition(':'); \
+host = {'0.0.0.0': '127.0.0.1', '[::]': '::1'}.get(host, host.strip('[]')); \
+edge = http.client.HTTPConnection(host, int(port), timeout=2); \
 edge.request('GET', '/-/health/live'); \
 sys.exit(edge.getresponse().status != 200)"]
 ENTRYPOINT ["docsredirect"]

@@ -8,6 +8,7 @@ import pytest
 
 from docsredirect import __version__
 from docsredirect.cli import main
+from docsredirect.domain import reserved
 from docsredirect.domain.settings import SETTINGS
 
 ROOT = Path(__file__).parent.parent
@@ -37,13 +38,33 @@ def test_every_command_and_option_has_help(name: str) -> None:
 
 
 def test_every_make_target_is_in_the_readme() -> None:
-    """The targets in the README are targets of the Makefile."""
+    """The README has exactly the targets of the Makefile."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    assert set(re.findall(r"`make (\w+)`", README)) <= targets
+    assert set(re.findall(r"^\| `make (\w+)` \|", README, re.MULTILINE)) == targets
 
 
-def test_the_changelog_knows_the_version() -> None:
-    """What is released, or about to be, has an entry."""
+def test_every_path_of_the_service_itself_is_in_the_readme() -> None:
+    """The paths that are not projects are documented."""
+    paths = re.findall(r"^\| (`/[^|]*) \|", README, re.MULTILINE)
+    documented = set(re.findall(r"`(/[^`]*)`", " ".join(paths)))
+    expected = {path for path, page in reserved._EXACT.items() if page is not reserved.Page.SERVICE}
+    assert documented == expected | {"/-/health/live", "/-/health/ready"}
+
+
+def test_every_make_target_says_what_it_is_for() -> None:
+    """`make help` lists every target."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE)) == set(
+        re.findall(r"^([a-z]+):.*## .+$", makefile, re.MULTILINE)
+    )
+
+
+def test_the_changelog_has_an_entry_for_what_is_next_or_for_this_version() -> None:
+    """An "Unreleased" that is empty, or a released version without an entry, fails."""
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert "## Unreleased" in changelog or f"## {__version__}" in changelog
+    entry = re.search(
+        rf"^## (?:Unreleased|\[?{re.escape(__version__)}.*)\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL
+    )
+    assert entry is not None
+    assert "- " in entry.group(1)

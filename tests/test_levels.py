@@ -28,6 +28,7 @@ _BELOW: dict[str, frozenset[str]] = {
 # All that the domain may import from outside. Nothing on it reads a file, a clock, the environment or a
 # random number, and nothing that does belongs on it.
 _PURE = frozenset({
+    "array",
     "bisect",
     "collections",
     "dataclasses",

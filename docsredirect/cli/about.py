@@ -1,13 +1,10 @@
 """`docsredirect config` and `docsredirect version`: what this installation is and how it is set."""
 
-import os
 import platform
 from importlib.metadata import version as version_of
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from docsredirect import __version__
 from docsredirect.cli import terminal
@@ -16,11 +13,11 @@ from docsredirect.domain.settings import SETTINGS
 _PARTS = ("aiohttp", "uvloop", "msgspec", "cachetools")
 
 
-@click.command()
+@click.command(short_help="Show every setting and what it means.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @terminal.failures_shown
 def config(as_json: bool) -> None:
-    """Show every setting: its value, what it means and, in bold or as JSON, whether the environment says so.
+    """Show every setting: its value, whether the environment says so, and what it means.
 
     All problems are shown at once, and a variable that looks like a setting and is none is a warning.
 
@@ -28,30 +25,27 @@ def config(as_json: bool) -> None:
       DOCSREDIRECT_EDGE=127.0.0.1:8000 docsredirect config
     """
     sources = terminal.load_settings().sources
-    rows = [
-        {
-            "variable": setting.variable,
-            "value": sources[setting.variable],
-            "source": "environment" if os.environ.get(setting.variable, "").strip() else "default",
-            "help": setting.help,
-        }
-        for setting in SETTINGS
-    ]
     if as_json:
+        rows = [
+            {
+                "variable": setting.variable,
+                "value": sources[setting.variable].text,
+                "source": "environment" if sources[setting.variable].given else "default",
+                "help": setting.help,
+            }
+            for setting in SETTINGS
+        ]
         terminal.write_out(msgspec.json.encode(rows) + b"\n")
         return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("Setting", no_wrap=True)
-    table.add_column("Value", overflow="fold")
-    table.add_column("Meaning")
-    for row in rows:
-        style = "bold" if row["source"] == "environment" else None
-        table.add_row(row["variable"], row["value"] or "–", row["help"], style=style)
-    Console(highlight=False, markup=False, emoji=False).print(table)
+    for setting in SETTINGS:
+        text, given = sources[setting.variable]
+        click.echo(f"{setting.variable}={text}{'' if given else '  (default)'}")
+        click.echo(f"    {setting.help}")
 
 
-@click.command()
+@click.command(short_help="Print what is installed.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@terminal.failures_shown
 def version(as_json: bool) -> None:
     """Print the version of docsredirect and of what it stands on.
 

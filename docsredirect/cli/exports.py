@@ -8,29 +8,15 @@ from pathlib import Path
 from typing import IO
 
 import click
-import msgspec
 
 from docsredirect.cli import terminal
-from docsredirect.domain import tables
 from docsredirect.domain.records import Record
 from docsredirect.formats import conveyor, jsonl
-from docsredirect.service.replica import load_rows
-from docsredirect.store import open_store
+
+_FORMATS: dict[str, Callable[[Record], Iterator[bytes]]] = {"jsonl": jsonl.lines, "conveyor": conveyor.lines}
 
 
-def _conveyor_lines(record: Record) -> Iterator[bytes]:
-    for row in conveyor.rows(record):
-        yield msgspec.json.encode(row) + b"\n"
-
-
-def _jsonl_lines(record: Record) -> Iterator[bytes]:
-    yield jsonl.line(record)
-
-
-_FORMATS: dict[str, Callable[[Record], Iterator[bytes]]] = {"jsonl": _jsonl_lines, "conveyor": _conveyor_lines}
-
-
-@click.command()
+@click.command(short_help="Write the published table to a file.")
 @click.option(
     "--format", "form", type=click.Choice(list(_FORMATS)), default="jsonl", show_default=True,
     help="jsonl: every field. conveyor: the old service's redirects.txt, as far as it can say it.",
@@ -50,7 +36,8 @@ def export(form: str, output: Path | None) -> None:
       docsredirect export > redirects.jsonl
       docsredirect export --format conveyor --output redirects.txt
     """
-    records = terminal.run(_published(terminal.load_settings().settings.store))
+    rows = terminal.run(terminal.published(terminal.load_settings().settings.store))
+    records = [row.record for row in rows if row.record is not None]
     with _opened(output) as file:
         for record in records:
             file.writelines(_FORMATS[form](record))
@@ -76,17 +63,3 @@ def _opened(path: Path | None) -> Iterator[IO[bytes]]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-async def _published(url: str) -> list[Record]:
-    """Return the records of the published table, sorted by name. Tombstones are left out."""
-    store = open_store(url)
-    try:
-        stored = await store.get(tables.TABLE_KEY)
-        if stored is None:
-            click.echo(f"Nothing is published in {store.url}.", err=True)
-            return []
-        rows = [row async for row in load_rows(store, tables.decode_table(stored.body))]
-    finally:
-        await store.close()
-    return [row.record for row in sorted(rows, key=lambda row: row.name) if row.record is not None]

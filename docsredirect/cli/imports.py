@@ -7,18 +7,20 @@ from typing import IO, Any
 
 import click
 import msgspec
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from docsredirect.cli import terminal
+from docsredirect.domain.errors import ImportRefused
 from docsredirect.domain.projects import Author
 from docsredirect.domain.settings import Settings
-from docsredirect.formats.lines import Batch, read_batch
+from docsredirect.formats.lines import Batch, Refusal, read_batch
 from docsredirect.service.publisher import Publisher
-from docsredirect.service.registry import Imported, Registry
+from docsredirect.service.registry import Imported, ImportOptions, Outcome, Registry
 from docsredirect.store import Store, open_store
 
 
-@click.command("import")
+@click.command("import", short_help="Put the redirects of a file into the store.")
 @click.argument("file", type=click.File("rb"))
 @click.option("--dry-run", is_flag=True, help="Write nothing; say what would happen.")
 @click.option("--only-new", is_flag=True, help="Leave projects alone that have a redirect already.")
@@ -38,32 +40,20 @@ def import_(file: IO[bytes], dry_run: bool, only_new: bool, force: bool, reason:
     """
     settings = terminal.load_settings().settings
     batch = read_batch(file, settings.host_rules)
-    author = Author(by="command line", reason=reason)
     if not as_json:
         terminal.say_refusals(batch.refusals, "; --json lists them all")
-    options = {"dry_run": dry_run, "only_new": only_new, "force": force}
-    imported = terminal.run(import_batch(settings, batch, author, options))
+    author = Author(by="command line", reason=reason)
+    options = ImportOptions(dry_run=dry_run, only_new=only_new, force=force)
+    try:
+        imported = terminal.run(_import(settings, batch, author, options))
+    except ImportRefused as error:
+        raise click.ClickException(f"{error} Look at --dry-run, then say --force if that is meant.") from error
     if as_json:
-        terminal.write_out(msgspec.json.encode(summary(batch, imported, dry_run=dry_run)) + b"\n")
+        terminal.write_out(msgspec.json.encode(_summary(batch, imported, options)) + b"\n")
     else:
-        _say(batch, imported, dry_run=dry_run)
+        _say(batch, imported, options)
     if batch.refusals or imported.refused:
         sys.exit(1)
-
-
-async def import_batch(settings: Settings, batch: Batch, author: Author, options: dict[str, bool]) -> Imported:
-    """Import a batch into the store of `settings`, showing progress on a terminal."""
-    store = open_store(settings.store)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    try:
-        out = terminal.console()
-        with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress:
-            task = progress.add_task("Importing", total=len(batch.records))
-            return await make_registry(store).import_records(
-                batch.records, author, progress=lambda: progress.advance(task), **options
-            )
-    finally:
-        await store.close()
 
 
 def make_registry(store: Store) -> Registry:
@@ -72,31 +62,55 @@ def make_registry(store: Store) -> Registry:
     return Registry(store, publisher, clock=time.time, new_operation=lambda: uuid.uuid4().hex)
 
 
-def summary(batch: Batch, imported: Imported, *, dry_run: bool) -> dict[str, Any]:
-    """Return what an import came to, in the form that the API has too."""
+async def _import(settings: Settings, batch: Batch, author: Author, options: ImportOptions) -> Imported:
+    """Import a batch into the store of `settings`, showing progress on a terminal."""
+    words = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    async with open_store(settings.store) as store:
+        with Progress(*columns, console=words, transient=True, disable=not words.is_terminal) as progress:
+            task = progress.add_task("Importing", total=len(batch.records))
+            registry = make_registry(store)
+            return await registry.import_records(
+                batch.records, author, options, progress=lambda: progress.advance(task)
+            )
+
+
+def _counts(batch: Batch, imported: Imported) -> dict[str, int]:
+    counts = {outcome.value: imported.counts[outcome] for outcome in Outcome}
+    counts["unchanged"] += batch.repeated
+    return counts | {"refused": len(batch.refusals) + len(imported.refused)}
+
+
+def _summary(batch: Batch, imported: Imported, options: ImportOptions) -> dict[str, Any]:
     unwritten = [
         {"line": None, "pointer": "", "code": "not-written", "detail": f"{name}: {reason}"}
         for name, reason in imported.refused
     ]
     return {
-        "created": imported.created,
-        "changed": imported.changed,
-        "unchanged": imported.unchanged + batch.repeated,
-        "refused": len(batch.refusals) + len(imported.refused),
-        "errors": terminal.fault_rows(batch.refusals) + unwritten,
-        "warnings": terminal.fault_rows(batch.warnings),
-        "dry_run": dry_run,
+        **_counts(batch, imported),
+        "errors": _fault_rows(batch.refusals) + unwritten,
+        "warnings": _fault_rows(batch.warnings),
+        "dry_run": options.dry_run,
         "needs_force": imported.needs_force is not None,
     }
 
 
-def _say(batch: Batch, imported: Imported, *, dry_run: bool) -> None:
+def _fault_rows(refusals: list[Refusal]) -> list[dict[str, Any]]:
+    """Return every fault of refused lines as one flat object each."""
+    return [
+        {"line": refusal.line, "pointer": fault.pointer, "code": fault.code, "detail": fault.detail}
+        for refusal in refusals
+        for fault in refusal.errors
+    ]
+
+
+def _say(batch: Batch, imported: Imported, options: ImportOptions) -> None:
     for name, reason in imported.refused:
         click.echo(f"{name}: {reason}", err=True)
-    counts = summary(batch, imported, dry_run=dry_run)
-    counted = ", ".join(f"{counts[key]} {key}" for key in ("created", "changed", "unchanged", "refused"))
-    click.echo(f"{'Dry run, nothing written: ' if dry_run else ''}{counted}.")
+    counted = ", ".join(f"{count} {outcome}" for outcome, count in _counts(batch, imported).items())
+    click.echo(f"{'Dry run, nothing written: ' if options.dry_run else ''}{counted}.")
     if imported.needs_force:
-        click.echo(imported.needs_force)
-    if plain := len(batch.warnings):
-        click.echo(f"{plain} lines have a target that is plain http; https is better where the host has it.")
+        click.echo(f"Without --force this import would be refused: {imported.needs_force}.", err=True)
+    if plain := sum(len(warning.errors) for warning in batch.warnings):
+        urls = "1 URL is" if plain == 1 else f"{plain} URLs are"
+        click.echo(f"{urls} plain http; https is better where the host has it.", err=True)

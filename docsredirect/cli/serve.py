@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import socket
-import sys
 from importlib import resources
 
 import click
@@ -18,6 +17,8 @@ from docsredirect.domain.tables import TABLE_KEY
 from docsredirect.edge import server
 from docsredirect.formats.lines import read_batch
 from docsredirect.store import Store, open_store
+
+log = structlog.get_logger(__name__)
 
 _SAMPLE = "data/sample.jsonl"
 
@@ -34,7 +35,7 @@ or open {base}/ in a browser. Ctrl-C stops.
 """
 
 
-@click.command()
+@click.command(short_help="Answer legacy URLs.")
 @click.option("--sample", is_flag=True, help="Load a sample of real redirects first, if the store is empty.")
 @terminal.failures_shown
 def serve(sample: bool) -> None:
@@ -59,19 +60,16 @@ async def _serve(settings: Settings, listener: socket.socket, *, sample: bool) -
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    store = open_store(settings.store)
-    try:
+    async with open_store(settings.store) as store:
         if sample:
             await _load_sample(settings, store)
         async with server.running(settings, store, listener):
             host, port = listener.getsockname()[:2]
-            structlog.get_logger().info("listening", host=host, port=port, store=store.url)
-            if sample or sys.stderr.isatty():
+            log.info("listening", host=host, port=port, store=store.url)
+            if sample:
                 click.echo(_TRY.format(version=__version__, base=_base(host, port), store=store.url), err=True)
             await stop.wait()
-            structlog.get_logger().info("stopping")
-    finally:
-        await store.close()
+            log.info("stopping")
 
 
 async def _load_sample(settings: Settings, store: Store) -> None:
@@ -82,8 +80,8 @@ async def _load_sample(settings: Settings, store: Store) -> None:
         return
     with resources.files("docsredirect").joinpath(_SAMPLE).open("rb") as file:
         batch = read_batch(file, settings.host_rules)
-    imported = await make_registry(store).import_records(batch.records, Author(by="sample"))
-    click.echo(f"The store was empty: {imported.created} redirects of real projects were loaded.", err=True)
+    await make_registry(store).import_records(batch.records, Author(by="sample"))
+    click.echo(f"The store was empty: {len(batch.records)} redirects of real projects were loaded.", err=True)
 
 
 def _base(host: str, port: int) -> str:

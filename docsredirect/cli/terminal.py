@@ -10,11 +10,13 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 import structlog
-from rich.console import Console
 
 from docsredirect.domain import settings
 from docsredirect.domain.errors import DocsRedirectError, Fault, InvalidSettings
+from docsredirect.domain.tables import Row
 from docsredirect.formats.lines import Refusal
+from docsredirect.service.replica import published_rows
+from docsredirect.store import open_store
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,11 +29,6 @@ class WrongUse(click.ClickException):
     """Settings or arguments that cannot be used: exit 2."""
 
     exit_code = 2
-
-
-def console() -> Console:
-    """Return the console for words: standard error."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def load_settings() -> settings.Loaded:
@@ -61,7 +58,7 @@ def set_up_logging(level: str) -> None:
 
 
 def failures_shown(command: Callable[P, T]) -> Callable[P, T]:
-    """Make a command end with one plain sentence and exit 1 where the domain raises."""
+    """Make a command end with one plain sentence and exit 1 where the domain raises, or a file or output fails."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -88,6 +85,16 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(main)
 
 
+async def published(url: str, otherwise: str = "") -> list[Row]:
+    """Return the rows that the store at `url` has published, sorted by name. Where there are none, a person is told
+    what to do, or `otherwise`."""
+    async with open_store(url) as store:
+        rows = await published_rows(store)
+        if rows is None:
+            raise click.ClickException(f"Nothing is published in {store.url}. Import something first{otherwise}.")
+    return rows
+
+
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop  # noqa: PLC0415 - not on every platform
@@ -95,15 +102,6 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
-
-
-def fault_rows(refusals: list[Refusal]) -> list[dict[str, Any]]:
-    """Return every fault of refused lines as one flat object each."""
-    return [
-        {"line": refusal.line, "pointer": fault.pointer, "code": fault.code, "detail": fault.detail}
-        for refusal in refusals
-        for fault in refusal.errors
-    ]
 
 
 def say_refusals(refusals: list[Refusal], hint: str = "") -> None:

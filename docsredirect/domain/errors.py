@@ -5,6 +5,7 @@ DocsRedirectError
  ├ MalformedText      text that is not what its format says
  ├ InvalidSettings    the environment cannot be used; all its problems are listed
  ├ ImportRefused      an import as a whole would do too much
+ ├ NotModified        the object is still what the reader holds
  ├ Unknown            nobody can say now where a name leads: never taken for "nowhere"
  └ StoreError
     ├ StoreUnavailable  the store did not answer, or answered something other than yes or no
@@ -75,6 +76,13 @@ class ImportRefused(DocsRedirectError):
 
     code = "import-refused"
     status = 422
+
+
+class NotModified(DocsRedirectError):
+    """The object still has the ETag that the reader holds."""
+
+    code = "not-modified"
+    status = 304
 
 
 class Unknown(DocsRedirectError):

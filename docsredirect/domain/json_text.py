@@ -16,7 +16,7 @@ def loads(text: bytes) -> Any:
     try:
         decoded = text.decode("utf-8-sig")
         value = json.loads(decoded, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
-        if "\\u" in decoded:
+        if "\\u" in decoded:  # the only way in which half of a surrogate pair can come in
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
         raise MalformedText(f"Not UTF-8: byte {error.start} cannot be decoded.") from error

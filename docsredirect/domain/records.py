@@ -124,6 +124,7 @@ def _project_faults(project: str | None) -> list[Fault]:
 
 def _choice(raw: Mapping[str, object], field: str, choices: tuple[Any, ...], default: Any, faults: list[Fault]) -> Any:
     value = raw.get(field, default)
+    # By type too: True and 301.0 equal numbers that they are not.
     if field not in raw or any(value == choice and type(value) is type(choice) for choice in choices):
         return value
     accepted = ", ".join(map(str, choices))

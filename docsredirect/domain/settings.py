@@ -45,7 +45,6 @@ class Lifetimes(msgspec.Struct, frozen=True):
     cdn_stale_if_error: int
     cdn_absent_stale_if_error: int
     pages: int
-    retry_after: int
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -58,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True):
     stale_after: float
     keep_alive_seconds: float
     shutdown_seconds: float
+    retry_after: int
     admin_url: str | None
     security_txt: str | None
     log_level: str
@@ -80,18 +80,22 @@ class Setting(NamedTuple):
     @property
     def variable(self) -> str:
         """The environment variable."""
-        return PREFIX + self.field.removeprefix("lifetimes.").upper() + ("_MAX_AGE" if self._is_age else "")
+        group, _, field = self.field.rpartition(".")
+        return PREFIX + field.upper() + ("_MAX_AGE" if group else "")
 
-    @property
-    def _is_age(self) -> bool:
-        return self.field.startswith("lifetimes.") and self.field != "lifetimes.retry_after"
+
+class Source(NamedTuple):
+    """The text of a setting, and whether the environment says it."""
+
+    text: str
+    given: bool
 
 
 class Loaded(NamedTuple):
-    """The settings, the text that each came from (by variable), and what looks like a slip."""
+    """The settings, what each came from (by variable), and what looks like a slip."""
 
     settings: Settings
-    sources: dict[str, str]
+    sources: dict[str, Source]
     warnings: list[str]
 
 
@@ -138,8 +142,8 @@ _seconds = _between(0, 31_536_000, int)
 def _url(text: str) -> str | None:
     if not text:
         return None
-    if not re.fullmatch(r"https?://[!#-;=?-\[\]_a-z~]+", text, re.IGNORECASE):
-        raise ValueError("Give an absolute http(s) URL.")
+    if not re.fullmatch(r"(https?://|mailto:)[!#-;=?-\[\]_a-z~]+", text, re.IGNORECASE):
+        raise ValueError("Give an absolute http(s) URL, or mailto: and an address.")
     return text
 
 
@@ -164,7 +168,8 @@ SETTINGS: tuple[Setting, ...] = (
             _between(1, 3_600, float)),
     Setting("shutdown_seconds", "8", "Seconds that requests in flight have to finish on SIGTERM.",
             _between(0, 600, float)),
-    Setting("admin_url", "", "Public address of the admin side; pages point maintainers there.", _url),
+    Setting("retry_after", "30", "Retry-After of 503, in seconds.", _seconds),
+    Setting("admin_url", "", "Where pages send maintainers: a URL, or mailto: and an address.", _url),
     Setting("security_txt", "", "What /.well-known/security.txt says; \\n is a new line. None: 404.", _text),
     Setting("log_level", "info", "Least level that is logged: debug, info, warning or error.", _level),
     Setting("lifetimes.browser", "3600", "Browser lifetime of 301, 308 and 410.", _seconds),
@@ -172,13 +177,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("lifetimes.browser_absent", "60", "Browser lifetime of 404.", _seconds),
     Setting("lifetimes.browser_stale", "60", "Browser lifetime of any answer while the table is stale.", _seconds),
     Setting("lifetimes.cdn", "300", "CDN lifetime of redirects and 410 without a working purger.", _seconds),
-    Setting("lifetimes.cdn_purged", "86400", "CDN lifetime of redirects and 410 with a working purger.", _seconds),
+    Setting("lifetimes.cdn_purged", "86400", "The same with a working purger, which this version has not.", _seconds),
     Setting("lifetimes.cdn_absent", "300", "CDN lifetime of 404.", _seconds),
     Setting("lifetimes.cdn_absent_stale", "30", "CDN lifetime of 404 while the table is stale.", _seconds),
     Setting("lifetimes.cdn_stale_if_error", "604800", "How long the CDN may serve redirects and 410 stale.", _seconds),
     Setting("lifetimes.cdn_absent_stale_if_error", "86400", "How long the CDN may serve 404 stale.", _seconds),
     Setting("lifetimes.pages", "3600", "Lifetime of robots.txt, the sitemap and the front page.", _seconds),
-    Setting("lifetimes.retry_after", "30", "Retry-After of 503, in seconds.", _seconds),
 )  # fmt: skip
 
 
@@ -186,18 +190,19 @@ def load(environ: Mapping[str, str]) -> Loaded:
     """Read the settings from `environ`. Raises `InvalidSettings` with all problems at once."""
     values: dict[str, Any] = {}
     lifetimes: dict[str, Any] = {}
-    sources: dict[str, str] = {}
+    sources: dict[str, Source] = {}
     problems: list[str] = []
     for setting in SETTINGS:
-        text = environ.get(setting.variable, "").strip() or setting.default
-        sources[setting.variable] = text
+        given = environ.get(setting.variable, "").strip()
+        text = given or setting.default
+        sources[setting.variable] = Source(text, bool(given))
         group, _, field = setting.field.rpartition(".")
         try:
             (lifetimes if group else values)[field] = setting.parse(text)
         except ValueError as error:
             problems.append(f"{setting.variable} is {text!r}. {error}")
     if problems:
-        raise InvalidSettings(problems)
+        raise InvalidSettings([*problems, *_slips(environ)])
     return Loaded(Settings(**values, lifetimes=Lifetimes(**lifetimes)), sources, _slips(environ))
 
 

@@ -19,6 +19,7 @@ class Edge:
 
     def __init__(self, settings: Settings, replica: Replica, lookups: Lookups) -> None:
         self._lifetimes = settings.lifetimes
+        self._retry_after = settings.retry_after
         self._stale_after = settings.stale_after
         self._hosts = settings.host_rules
         self._replica = replica
@@ -50,7 +51,7 @@ class Edge:
         elif answer.status == 414:
             return responses.refused(414)
         elif answer.status == 503:
-            return responses.refused(503, retry_after=self._lifetimes.retry_after)
+            return responses.refused(503, retry_after=self._retry_after)
         state = TableState(stale=self._replica.is_stale(self._stale_after), purging=False)
         return responses.answered(answer, target.path, state, self._lifetimes, self._pages)
 

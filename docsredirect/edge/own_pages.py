@@ -49,7 +49,7 @@ class OwnPages:
 
     async def _sitemap_part(self, target: Target) -> web.Response | None:
         if self._replica.last_success is None:
-            return responses.refused(503, retry_after=self._settings.lifetimes.retry_after)
+            return responses.refused(503, retry_after=self._settings.retry_after)
         body = await self._sitemap.render(target.query, self._origin(target))
         return None if body is None else responses.page(body, responses.XML, self._max_age)
 
@@ -63,21 +63,20 @@ class OwnPages:
         return self._ready() if target.path == "/-/health/ready" else None
 
     def _ready(self) -> web.Response:
-        """Ready is who can answer: with any table, stale too, or with a store that said that there is none."""
         replica = self._replica
-        ready = replica.last_success is not None or replica.rows > 0
         age = replica.age()
         details = {
-            "ready": ready,
+            "ready": replica.ready,
             "epoch": replica.table.epoch if replica.table else None,
             "sequence": replica.table.sequence if replica.table else None,
             "complete": replica.complete,
             "rows": replica.rows,
             "stale": replica.is_stale(self._settings.stale_after),
             "seconds_since_successful_poll": None if age is None else round(age, 1),
+            "refusals": replica.refusals,
             "problem": replica.problem,
         }
-        return responses.json(200 if ready else 503, msgspec.json.encode(details) + b"\n")
+        return responses.json(200 if replica.ready else 503, msgspec.json.encode(details) + b"\n")
 
     def _origin(self, target: Target) -> str:
         """Return where the public reaches the host that was asked: a sitemap may only name URLs of its own host."""

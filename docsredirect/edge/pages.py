@@ -23,9 +23,9 @@ class Pages:
         """404: no redirect is known for what stands at `path`."""
         return self._render("absent.html", path=_shown(path), name=name)
 
-    def gone(self, path: str, name: str | None) -> bytes:
-        """410: the documentation at `path` was withdrawn."""
-        return self._render("gone.html", path=_shown(path), name=name)
+    def gone(self, path: str, name: str | None, *, whole_project: bool) -> bytes:
+        """410: what stands at `path` was withdrawn, alone or with all of the project's documentation."""
+        return self._render("gone.html", path=_shown(path), name=name, whole_project=whole_project)
 
     def _render(self, template: str, **values: object) -> bytes:
         return self._environment.get_template(template).render(values).encode()

@@ -46,8 +46,11 @@ def answered(answer: Answer, path: str, state: TableState, lifetimes: Lifetimes,
     }
     if answer.location is not None:
         return _response(answer.status, b"", {"Location": answer.location, **headers})
-    page = pages.gone(path, answer.name) if answer.status == 410 else pages.absent(path, answer.name)
-    return _response(answer.status, page, {"Content-Type": HTML, **_PAGE_HEADERS, **headers})
+    if answer.status == 410:
+        body = pages.gone(path, answer.name, whole_project=answer.rule is None)
+    else:
+        body = pages.absent(path, answer.name)
+    return _response(answer.status, body, {"Content-Type": HTML, **_PAGE_HEADERS, **headers})
 
 
 def refused(status: int, *, retry_after: int | None = None) -> web.Response:
@@ -61,9 +64,9 @@ def refused(status: int, *, retry_after: int | None = None) -> web.Response:
     return _response(status, f"{status} {phrase}\n{_SENTENCES[status]}\n".encode(), headers)
 
 
-def page(body: bytes, content_type: str, max_age: int | None) -> web.Response:
-    """Return one of the service's own pages, which may be kept for `max_age` seconds; None: not at all."""
-    keep = _NO_STORE if max_age is None else {"Cache-Control": f"public, max-age={max_age}"}
+def page(body: bytes, content_type: str, max_age: int) -> web.Response:
+    """Return one of the service's own pages, which may be kept for `max_age` seconds."""
+    keep = {"Cache-Control": f"public, max-age={max_age}"}
     return _response(200, body, {"Content-Type": content_type, **_PAGE_HEADERS, **keep})
 
 

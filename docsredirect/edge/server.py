@@ -28,7 +28,6 @@ async def running(settings: Settings, store: Store, listener: socket.socket) -> 
     most `settings.shutdown_seconds`."""
     replica = Replica(store, clock=time.monotonic)
     lookups = Lookups(replica, store, clock=time.monotonic)
-    replica.on_change = lookups.forget
     edge = Edge(settings, replica, lookups)
     runner = ServerRunner(
         make_server(edge.handle, keep_alive_seconds=settings.keep_alive_seconds),
@@ -52,7 +51,12 @@ def listen(address: Address) -> socket.socket:
     """Return a listening socket. Raises `OSError`, with words for a person, where the address cannot be had."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
-        listener = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
+        listener = socket.create_server(
+            (address.host, address.port),
+            family=family,
+            backlog=BACKLOG,
+            dualstack_ipv6=address.host == "::" and socket.has_dualstack_ipv6(),
+        )
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise OSError(error.errno, f"Cannot listen on {address}: {reason}") from error

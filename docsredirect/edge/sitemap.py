@@ -6,12 +6,12 @@ shard by shard, giving way to other requests in between, and the last few are ke
 
 import asyncio
 import re
-from xml.sax.saxutils import escape
 
 from cachetools import LRUCache
 
 from docsredirect.domain import tables
-from docsredirect.service.replica import Replica, Shard
+from docsredirect.domain.tables import Shard
+from docsredirect.service.replica import Replica
 
 PART_URLS = 50_000
 _NAMESPACE = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
@@ -32,7 +32,7 @@ class Sitemap:
     async def render(self, query: str, origin: str) -> bytes | None:
         """Return what ``/sitemap.xml?query`` says for `origin` (``https://host``), or None where there is no such
         part. Without a query: the whole, or the index of the parts where it does not fit in one."""
-        shards = [shard for shard in self._replica.shards() if shard is not None]
+        shards = self._replica.shards()
         parts = max(1, -(-sum(shard.active for shard in shards) // self._part_urls))
         if not query and parts > 1:
             return _index(parts, origin)
@@ -67,13 +67,13 @@ class Sitemap:
 
 
 def _active_names(shard: Shard) -> list[str]:
-    records = (tables.decode_row(line).record for line in shard.lines.values())
+    records = (tables.decode_row(line).record for line in shard.lines())
     return [record.project for record in records if record is not None and record.state == "active"]
 
 
 def _index(parts: int, origin: str) -> bytes:
     locations = "\n".join(
-        f"<sitemap><loc>{escape(origin)}/sitemap.xml?part={part}</loc></sitemap>" for part in range(1, parts + 1)
+        f"<sitemap><loc>{origin}/sitemap.xml?part={part}</loc></sitemap>" for part in range(1, parts + 1)
     )
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<sitemapindex {_NAMESPACE}>\n{locations}\n</sitemapindex>\n'

@@ -35,21 +35,18 @@ def is_row(value: object) -> bool:
 
 def parse_row(value: Mapping[str, Any], hosts: HostRules) -> Checked:
     """Return the record that a row stands for. Raises `InvalidRecord` with pointers into the row."""
-    faults = [Fault(f"/{field}", "missing", f"`{field}` is required.") for field in _FIELDS if field not in value]
     accepted = ", ".join(_FIELDS)
-    faults += [
+    faults = [
         Fault(pointer_to(field), "unknown-field", f"{shorten(field)} is not a field here. The fields are {accepted}.")
         for field in value
         if field not in _FIELDS
     ]
-    include_path = value.get("include_path", True)
-    if not isinstance(include_path, bool):
-        faults.append(Fault("/include_path", "type", "`include_path` is true or false."))
-    raw = {
-        "project": value.get("project_name", "unnamed"),
-        "target": value.get("base_uri", "https://example.org/"),
-        "path": "keep" if include_path is True else "root",
-    }
+    names = _FIELD_NAMES.values()
+    raw: dict[str, Any] = {field: value[row_field] for field, row_field in names if row_field in value}
+    if "path" in raw:
+        if not isinstance(raw["path"], bool):
+            faults.append(Fault("/include_path", "type", "`include_path` is true or false."))
+        raw["path"] = "keep" if raw["path"] is True else "root"
     try:
         checked = parse_record(raw, hosts)
     except InvalidRecord as error:
@@ -65,6 +62,12 @@ def _in_row(fault: Fault) -> Fault:
     pointer = f"/{row_field}" if row_field else fault.pointer
     detail = fault.detail.replace(f"`{field}`", f"`{row_field}`") if row_field else fault.detail
     return msgspec.structs.replace(fault, pointer=pointer, detail=detail)
+
+
+def lines(record: Record) -> Iterator[bytes]:
+    """Return `rows` as JSON Lines."""
+    for row in rows(record):
+        yield msgspec.json.encode(row) + b"\n"
 
 
 def rows(record: Record) -> Iterator[dict[str, Any]]:

@@ -1,10 +1,12 @@
-"""JSON Lines: one record a line, every field that is not empty written out, sorted by the caller."""
+"""JSON Lines: one record a line, every field written out, `rules` only where there are any."""
+
+from collections.abc import Iterator
 
 import msgspec
 
 from docsredirect.domain.records import Record, to_fields
 
 
-def line(record: Record) -> bytes:
-    """Return a record as one line. Reading it back gives the same record."""
-    return msgspec.json.encode(to_fields(record)) + b"\n"
+def lines(record: Record) -> Iterator[bytes]:
+    """Return a record as its one line. Reading it back gives the same record."""
+    yield msgspec.json.encode(to_fields(record)) + b"\n"

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import structlog
 from cachetools import LRUCache
 
-from docsredirect.domain import projects, tables
+from docsredirect.domain import projects
 from docsredirect.domain.clock import Clock
-from docsredirect.domain.errors import StoreError, Unknown
+from docsredirect.domain.errors import Damaged, StoreError, Unknown
 from docsredirect.domain.records import Record
 from docsredirect.domain.resolve import UNKNOWN, Lookup
 from docsredirect.domain.routes import Route
@@ -24,14 +24,17 @@ from docsredirect.store import Store
 HOT_BYTES = 64 * 1024 * 1024
 """What the compiled hot entries may take, in bytes as `_cost` counts them."""
 
-READ_THROUGH_NAMES = 10_000
-"""How many names are remembered while no table is held."""
+READ_THROUGH_BYTES = 16 * 1024 * 1024
+"""What names that were read through may take, in bytes as `_cost` counts them: about 8,000 plain ones."""
 
 FLIGHTS = 64
 """Store reads under way at once. A scan of random names cannot make more."""
 
 FRESH_SECONDS = 5.0
 """How long an answer that was read through stands, found or not."""
+
+FAILED_SECONDS = 1.0
+"""How long a name that could not be read is not asked for again while nothing stale stands in."""
 
 RETRY_SECONDS = 30.0
 """How long a failed refresh is not tried again while a stale answer stands in (RFC 8767, section 5)."""
@@ -43,7 +46,8 @@ log = structlog.get_logger(__name__)
 
 
 class _Entry(NamedTuple):
-    route: Route | None
+    route: Route | Lookup | None
+    cost: int
     fresh_until: float
     keep_until: float
 
@@ -51,7 +55,7 @@ class _Entry(NamedTuple):
 class Lookups:
     """The routes of all projects, from the table of `replica` or, for what that does not hold, from `store`.
 
-    `clock` counts seconds from any fixed start. `forget` must be told which rows a publication changed.
+    `clock` counts seconds from any fixed start. What a publication changes is dropped as `replica` takes it.
     """
 
     def __init__(self, replica: Replica, store: Store, *, clock: Clock, hot_bytes: int = HOT_BYTES) -> None:
@@ -59,18 +63,20 @@ class Lookups:
         self._store = store
         self._clock = clock
         self._hot: LRUCache[str, tuple[Route, int]] = LRUCache(hot_bytes, getsizeof=lambda entry: entry[1])
-        self._read: LRUCache[str, _Entry] = LRUCache(READ_THROUGH_NAMES)
+        self._read: LRUCache[str, _Entry] = LRUCache(READ_THROUGH_BYTES, getsizeof=lambda entry: entry.cost)
         self._flights: dict[str, asyncio.Task[Route | None]] = {}
+        replica.on_change = self._forget
 
     def find(self, name: str) -> Route | Lookup | None:
         """Return the route of a normalised name, None where it is known to have none, or `UNKNOWN`."""
         hot = self._hot.get(name)
         if hot is not None:
             return hot[0]
-        if self._replica.holds(name):
-            return self._compile(name)
-        entry = self._read.get(name)
-        return entry.route if entry is not None and self._clock() < entry.fresh_until else UNKNOWN
+        row = self._replica.row(name)
+        if row is UNKNOWN:
+            entry = self._read.get(name)
+            return entry.route if entry is not None and self._clock() < entry.fresh_until else UNKNOWN
+        return None if row is None or row.record is None else self._compile(name, row.record)
 
     async def read_through(self, name: str) -> Route | None:
         """Return the route of a name that `find` does not know, from the store: one request for all who wait.
@@ -78,19 +84,16 @@ class Lookups:
         Raises `Unknown` where the store fails, or too many other names are being read, and nothing stale stands in.
         """
         flight = self._flights.get(name)
-        if flight is None:
-            if len(self._flights) >= FLIGHTS:
-                return self._stale(name, "Too many names are being looked up.")
-            flight = asyncio.create_task(self._fetch(name), name=f"read {name}")
-            self._flights[name] = flight
-            flight.add_done_callback(lambda _: self._flights.pop(name, None))
+        if flight is not None:
+            return await asyncio.shield(flight)
+        entry = self._read.get(name)
+        failed = entry is not None and entry.route is UNKNOWN and self._clock() < entry.fresh_until
+        if failed or len(self._flights) >= FLIGHTS:
+            return self._stale(entry)
+        flight = asyncio.create_task(self._fetch(name), name=f"read {name}")
+        self._flights[name] = flight
+        flight.add_done_callback(lambda _: self._flights.pop(name, None))
         return await asyncio.shield(flight)
-
-    def forget(self, names: Collection[str]) -> None:
-        """Drop what a publication changed, and what was read through for it."""
-        for name in names:
-            self._hot.pop(name, None)
-            self._read.pop(name, None)
 
     async def close(self) -> None:
         """Stop what is still being read."""
@@ -99,40 +102,51 @@ class Lookups:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
 
-    def _compile(self, name: str) -> Route | None:
-        line = self._replica.line(name)
-        if line is None:
-            return None
-        record = tables.decode_row(line).record
-        if record is None:
-            return None
-        route = Route(record)
-        cost = _cost(record)
+    def _compile(self, name: str, record: Record) -> Route:
+        route, cost = Route(record), _cost(record)
         if cost <= self._hot.maxsize:
             self._hot[name] = (route, cost)
         return route
 
+    def _forget(self, names: Collection[str]) -> None:
+        for name in names:
+            self._hot.pop(name, None)
+            self._read.pop(name, None)
+
     async def _fetch(self, name: str) -> Route | None:
+        now = self._clock()
         try:
             stored = await self._store.get(projects.key_of(name))
             project = None if stored is None else projects.decode(stored.body, name)
         except StoreError as error:
-            log.warning("read-through failed", project=name, reason=str(error))
-            return self._stale(name, str(error))
-        route = None if project is None or project.record is None else Route(project.record)
-        now = self._clock()
-        self._read[name] = _Entry(route, now + FRESH_SECONDS, now + KEEP_SECONDS)
+            entry = self._read.get(name)
+            if entry is None or entry.route is UNKNOWN:
+                entry = _Entry(UNKNOWN, _cost(None), now + FAILED_SECONDS, now)
+            else:
+                entry = entry._replace(fresh_until=now + RETRY_SECONDS)
+            self._remember(name, entry)
+            report = log.error if isinstance(error, Damaged) else log.warning
+            report("read-through failed", project=name, reason=str(error))
+            return self._stale(entry)
+        record = None if project is None else project.record
+        route = None if record is None else Route(record)
+        self._remember(name, _Entry(route, _cost(record), now + FRESH_SECONDS, now + KEEP_SECONDS))
         return route
 
-    def _stale(self, name: str, reason: str) -> Route | None:
-        entry, now = self._read.get(name), self._clock()
-        if entry is None or now >= entry.keep_until:
-            raise Unknown(reason)
-        self._read[name] = entry._replace(fresh_until=now + RETRY_SECONDS)
+    def _remember(self, name: str, entry: _Entry) -> None:
+        if entry.cost <= self._read.maxsize:
+            self._read[name] = entry
+
+    def _stale(self, entry: _Entry | None) -> Route | None:
+        """Return what stands in for an answer that cannot be had. Raises `Unknown` where nothing does."""
+        if entry is None or isinstance(entry.route, Lookup) or self._clock() >= entry.keep_until:
+            raise Unknown("The store cannot be asked now.")
         return entry.route
 
 
-def _cost(record: Record) -> int:
+def _cost(record: Record | None) -> int:
     """Return about how many bytes a compiled route and its cache entry take: a rule, and each folder on its way."""
+    if record is None:
+        return 500
     folders = sum(source.count("/") for source in record.rules)
     return 2_000 + 900 * len(record.rules) + 400 * folders

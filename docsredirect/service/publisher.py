@@ -43,11 +43,6 @@ class Publisher:
         self._store = store
         self._new_epoch = new_epoch
 
-    async def current(self) -> Table | None:
-        """Return what is published, or None where nothing is. Raises `Damaged` where it cannot be read."""
-        held = await self._read_table()
-        return None if held is None else held.table
-
     async def publish(self, changed: Iterable[Row]) -> Table:
         """Publish `changed` and return the table that holds it: the one in place where that already does.
 
@@ -106,13 +101,9 @@ class Publisher:
             refs[number] = await self._put_shard(number, EMPTY_SHARD, by_shard[number])
 
         await for_each(range(SHARDS), put_shard, _AT_ONCE)
-        seen = {kept[0] async for kept in self._kept_tables()}
+        kept = self._store.list_objects("tables/")
+        seen = {epoch async for listed in kept if (epoch := tables.epoch_of(listed.key))}
         return Table(epoch=self._new_epoch(), sequence=1, follows=tuple(sorted(seen)), shards=tuple(refs))
-
-    async def _kept_tables(self) -> AsyncIterator[tuple[str, int]]:
-        async for listed in self._store.list_objects("tables/"):
-            if kept := tables.parse_kept_key(listed.key):
-                yield kept
 
     async def _put_shard(self, number: int, present: ShardRef, rows: Rows) -> ShardRef:
         ref, body = tables.encode_shard(number, (rows[name] for name in sorted(rows)))
@@ -128,12 +119,12 @@ class Publisher:
             stored = await self._store.get(ref.key)
             if stored is None:
                 raise Damaged(f"{ref.key} is missing.")
-            lines = tables.decode_shard(number, ref, stored.body).lines
+            lines = tables.decode_shard(number, ref, stored.body).lines()
         except Damaged as error:
             log.error("shard rebuilt from projects", shard=number, reason=str(error))
             names = (name async for name, _ in self._listed() if tables.shard_of(name) == number)
             return await self._rows_of_names(names)
-        return {name: tables.decode_row(line) for name, line in lines.items()}
+        return {row.name: row for row in map(tables.decode_row, lines)}
 
     async def _listed(self) -> AsyncIterator[tuple[str, str]]:
         """Go through the names that have an object, with the object's ETag."""

@@ -4,6 +4,7 @@ A commit is one conditional PUT against the state that was read. Losing a race m
 answer was lost is recognised by its operation id in the history, also when another change came after it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import Enum
@@ -20,7 +21,7 @@ from docsredirect.domain.records import Record
 from docsredirect.domain.tables import Row
 from docsredirect.service.concurrency import for_each
 from docsredirect.service.publisher import Publisher, row_of
-from docsredirect.service.replica import load_rows
+from docsredirect.service.replica import published_rows
 from docsredirect.store import Store
 
 _AT_ONCE = 32
@@ -49,15 +50,25 @@ class Refused(NamedTuple):
     reason: str
 
 
-class Imported(msgspec.Struct):
-    """What an import came to, or would come to: counts, and what could not be written."""
+class ImportOptions(msgspec.Struct, frozen=True):
+    """How an import is to be done. `only_new`: projects that have a redirect stay as they are; `dry_run`: everything
+    does; `force`: more than `GUARDED_SHARE` of a large table may change."""
 
-    created: int = 0
-    changed: int = 0
-    unchanged: int = 0
+    dry_run: bool = False
+    only_new: bool = False
+    force: bool = False
+
+
+DEFAULT_OPTIONS = ImportOptions()
+
+
+class Imported(msgspec.Struct):
+    """What an import came to, or would come to: how often each outcome, and what could not be written."""
+
+    counts: Counter[Outcome] = msgspec.field(default_factory=Counter)
     refused: list[Refused] = msgspec.field(default_factory=list)
     needs_force: str | None = None
-    """Why the import would be refused without force; only a dry run says so instead of raising."""
+    """Why the import would be refused without force: only a dry run says so instead of raising."""
 
 
 class _Read(NamedTuple):
@@ -81,61 +92,52 @@ class Registry:
         self,
         records: Mapping[str, Record],
         author: Author,
+        options: ImportOptions = DEFAULT_OPTIONS,
         *,
-        dry_run: bool = False,
-        only_new: bool = False,
-        force: bool = False,
         progress: Callable[[], None] = lambda: None,
     ) -> Imported:
         """Write `records` (by normalised name) and publish once, at the end. Names that are not in it stay.
 
-        With `only_new`, projects that have a redirect stay as they are; with `dry_run` everything does. Calls
-        `progress` once a record. What was committed by an import that broke off is published by the next.
+        Calls `progress` once a record. What was committed by an import that broke off is published by the next.
 
-        Raises `ImportRefused`, before anything is written, where more than `GUARDED_SHARE` of the table would
-        change and `force` is not given; and `StoreUnavailable`.
+        Raises `ImportRefused`, before anything is written, where too much of the table would change; and
+        `StoreUnavailable`.
         """
         imported, rows = Imported(), dict[str, Row]()
-        if not force and not only_new:
+        if not options.force and not options.only_new:
             imported.needs_force = await self._guard(records)
-            if imported.needs_force and not dry_run:
-                raise ImportRefused(imported.needs_force)
+            if imported.needs_force and not options.dry_run:
+                raise ImportRefused(f"The import was refused: {imported.needs_force}.")
 
         async def write(name: str) -> None:
             try:
-                outcome, row = await self._write(name, records[name], author, dry_run=dry_run, only_new=only_new)
+                outcome, row = await self._write(name, records[name], author, options)
             except (Conflict, Damaged) as error:
                 log.error("record not imported", project=name, reason=str(error))
                 imported.refused.append(Refused(name, str(error)))
             else:
-                setattr(imported, outcome.value, getattr(imported, outcome.value) + 1)
+                imported.counts[outcome] += 1
                 if row is not None:
                     rows[name] = row
             progress()
 
         await for_each(sorted(records), write, _AT_ONCE)
-        if not dry_run:
+        if not options.dry_run:
             await self._publisher.publish(rows.values())
         return imported
 
     async def _guard(self, records: Mapping[str, Record]) -> str | None:
         """Return why `records` are too much of a change to be made without being told to, or None."""
-        table = await self._publisher.current()
-        if table is None or table.rows <= GUARDED_ROWS:
-            return None
-        changes = 0
-        async for row in load_rows(self._store, table):
-            record = records.get(row.name)
-            changes += record is not None and row.record is not None and record != row.record
-        if changes <= GUARDED_SHARE * table.rows:
-            return None
-        return (
-            f"This changes {changes} of {table.rows} redirects, more than {GUARDED_SHARE:.0%}. "
-            "Look at a dry run, then say --force if that is meant."
+        rows = await published_rows(self._store) or []
+        changes = sum(
+            row.record is not None and row.name in records and records[row.name] != row.record for row in rows
         )
+        if len(rows) <= GUARDED_ROWS or changes <= GUARDED_SHARE * len(rows):
+            return None
+        return f"it changes {changes} of {len(rows)} redirects, more than {GUARDED_SHARE:.0%}"
 
     async def _write(
-        self, name: str, record: Record, author: Author, *, dry_run: bool, only_new: bool
+        self, name: str, record: Record, author: Author, options: ImportOptions
     ) -> tuple[Outcome, Row | None]:
         operation = self._new_operation()
         for _ in range(_ATTEMPTS):
@@ -143,10 +145,10 @@ class Registry:
             if read is not None and _wrote(read.project, operation):
                 return _outcome(read.project, operation), row_of(*read)
             present = None if read is None else read.project.record
-            if read is not None and present is not None and (only_new or present == record):
+            if read is not None and present is not None and (options.only_new or present == record):
                 return Outcome.UNCHANGED, row_of(*read)
             outcome = Outcome.CREATED if present is None else Outcome.CHANGED
-            if dry_run:
+            if options.dry_run:
                 return outcome, None
             try:
                 return outcome, await self._commit(name, read, record, author, operation)

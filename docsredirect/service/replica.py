@@ -6,30 +6,22 @@ only then may the next poll ask "has it changed?".
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
-import msgspec
 import structlog
 
 from docsredirect.domain import tables
 from docsredirect.domain.clock import Clock
-from docsredirect.domain.errors import Damaged, StoreError, StoreUnavailable
-from docsredirect.domain.tables import SHARDS, TABLE_KEY, Row, ShardRef, Table
+from docsredirect.domain.errors import Damaged, NotModified, StoreError, StoreUnavailable
+from docsredirect.domain.resolve import UNKNOWN, Lookup
+from docsredirect.domain.tables import SHARDS, TABLE_KEY, Row, Shard, ShardRef, Table
 from docsredirect.service.concurrency import for_each
-from docsredirect.store import NotModified, Store
+from docsredirect.store import Store
 
 _AT_ONCE = 16
 """Shards fetched at a time. More would hold more memory than it saves time."""
 
 log = structlog.get_logger(__name__)
-
-
-class Shard(msgspec.Struct):
-    """One shard as it is held: how the table names it, its rows as lines by name, how many have a live redirect."""
-
-    ref: ShardRef
-    lines: dict[str, bytes]
-    active: int
 
 
 class Replica:
@@ -48,6 +40,8 @@ class Replica:
         self.last_success: float | None = None
         """When, by the clock, a poll last ended with all that is published being held."""
         self.refusals = 0
+        """How many tables and shards failed a check."""
+        self._refused: set[str] = set()
         self.problem: str | None = "not polled yet"
         """What kept the last poll from being a success, or None."""
 
@@ -59,20 +53,25 @@ class Replica:
     @property
     def rows(self) -> int:
         """How many rows are held."""
-        return sum(len(shard.lines) for shard in self._shards if shard is not None)
+        return sum(map(len, self.shards()))
 
-    def holds(self, name: str) -> bool:
-        """Tell whether the shard of `name` is held: if so, a name without a line is known to be absent."""
-        return self._shards[tables.shard_of(name)] is not None
+    @property
+    def ready(self) -> bool:
+        """Tell whether names can be answered: from any table, stale too, or by a store that said there is none."""
+        return self.last_success is not None or self.rows > 0
 
-    def line(self, name: str) -> bytes | None:
-        """Return the row of `name` as its line, or None where the shard has none, or is not held."""
-        shard = self._shards[tables.shard_of(name)]
-        return None if shard is None else shard.lines.get(name)
+    def row(self, name: str) -> Row | Lookup | None:
+        """Return the row of `name`, None where there is none, or `UNKNOWN` where its shard is not held."""
+        digest = tables.digest_of(name)
+        shard = self._shards[digest >> 56]
+        if shard is None:
+            return UNKNOWN
+        line = shard.get(name, digest)
+        return None if line is None else tables.decode_row(line)
 
-    def shards(self) -> Iterator[Shard | None]:
-        """Go through the shards as they are now."""
-        return iter(list(self._shards))
+    def shards(self) -> list[Shard]:
+        """Return the shards that are held now."""
+        return [shard for shard in self._shards if shard is not None]
 
     def age(self) -> float | None:
         """Return the seconds since the last successful poll, or None where there was none."""
@@ -97,6 +96,7 @@ class Replica:
             log.info("poll works again")
         self.problem = None
         self.last_success = self._clock()
+        self._refused.clear()
         return True
 
     async def follow(self, pauses: Iterator[float]) -> None:
@@ -124,8 +124,8 @@ class Replica:
         try:
             table = tables.decode_table(stored.body)
             self._check_order(table)
-        except Damaged:
-            self.refusals += 1
+        except Damaged as error:
+            self._refuse(f"{TABLE_KEY} {stored.etag}", error)
             raise
         if table != self.table:
             log.info("table found", epoch=table.epoch, sequence=table.sequence, rows=table.rows)
@@ -149,8 +149,10 @@ class Replica:
         async def fetch_shard(number: int) -> None:
             try:
                 self._take(number, await read_shard(self._store, number, table.shards[number]))
+            except Damaged as error:
+                self._refuse(str(table.shards[number].key), error)
+                problems.append(str(error))
             except StoreError as error:
-                self.refusals += isinstance(error, Damaged)
                 problems.append(str(error))
 
         held = [None if shard is None else shard.ref for shard in self._shards]
@@ -162,31 +164,35 @@ class Replica:
     def _take(self, number: int, shard: Shard) -> None:
         present = self._shards[number]
         self._shards[number] = shard
-        before = {} if present is None else present.lines
-        changed = [name for name, line in shard.lines.items() if before.get(name) != line]
-        changed += [name for name in before if name not in shard.lines]
-        if changed:
+        if changed := shard.changed_names(present):
             self.on_change(changed)
+
+    def _refuse(self, what: str, error: Damaged) -> None:
+        """Count and report what failed a check, once, however often it is asked for again."""
+        if what not in self._refused:
+            self._refused.add(what)
+            self.refusals += 1
+            log.error("refused", reason=str(error))
 
 
 async def read_shard(store: Store, number: int, ref: ShardRef) -> Shard:
     """Return a shard from the store, verified. Raises `Damaged`, also where it is missing, and `StoreUnavailable`."""
-    if ref.key is None:
-        return Shard(ref, {}, 0)
-    stored = await store.get(ref.key)
+    body = b""
+    if ref.key is not None:
+        stored = await store.get(ref.key)
+        if stored is None:
+            raise Damaged(f"{ref.key} is missing.")
+        body = stored.body
+    return await asyncio.to_thread(tables.decode_shard, number, ref, body)
+
+
+async def published_rows(store: Store) -> list[Row] | None:
+    """Return all rows that are published, sorted by name, or None where nothing is. Raises `Damaged` and
+    `StoreUnavailable`."""
+    stored = await store.get(TABLE_KEY)
     if stored is None:
-        raise Damaged(f"{ref.key} is missing.")
-    return await asyncio.to_thread(_decode, number, ref, stored.body)
-
-
-async def load_rows(store: Store, table: Table) -> AsyncIterator[Row]:
-    """Go through all rows of a published table, shard by shard. Raises `Damaged` and `StoreUnavailable`."""
-    for number, ref in enumerate(table.shards):
-        shard = await read_shard(store, number, ref)
-        for line in shard.lines.values():
-            yield tables.decode_row(line)
-
-
-def _decode(number: int, ref: ShardRef, body: bytes) -> Shard:
-    rows = tables.decode_shard(number, ref, body)
-    return Shard(ref, rows.lines, rows.active)
+        return None
+    rows: list[Row] = []
+    for number, ref in enumerate(tables.decode_table(stored.body).shards):
+        rows += map(tables.decode_row, (await read_shard(store, number, ref)).lines())
+    return sorted(rows, key=lambda row: row.name)

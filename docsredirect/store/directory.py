@@ -19,8 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from docsredirect.domain.errors import Conflict, StoreUnavailable
-from docsredirect.store.protocol import Listed, NotModified, StoredObject, check_key, check_prefix, is_key
+from docsredirect.domain.errors import Conflict, NotModified, StoreUnavailable
+from docsredirect.store.protocol import Listed, StoredObject, check_key, check_prefix, is_key
 
 _LOCKS = 64
 _THREADS = 16
@@ -43,7 +43,7 @@ class DirectoryStore:
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="directory-store")
-        self._seen = False
+        self._seen = self._prepared = False
 
     @property
     def url(self) -> str:
@@ -113,11 +113,11 @@ class DirectoryStore:
     def _prepare(self) -> None:
         """Make the folder a store, before the first write. Reading makes nothing."""
         self._check_mounted()
-        if not self._seen:
+        if not self._prepared:
             for folder in (_LOCK_FOLDER, _TEMPORARY_FOLDER):
                 (self._root / folder).mkdir(parents=True, exist_ok=True)
             _remove_abandoned(self._root / _TEMPORARY_FOLDER)
-            self._seen = True
+            self._seen = self._prepared = True
 
     def _read(self, path: Path) -> bytes | None:
         try:
@@ -125,7 +125,7 @@ class DirectoryStore:
         except FileNotFoundError:
             self._check_mounted()
             return None
-        self._seen = True
+        self._seen = self._seen or (self._root / _LOCK_FOLDER).is_dir()
         return body
 
     def _check_mounted(self) -> None:

@@ -12,8 +12,6 @@ from typing import Protocol
 
 import msgspec
 
-from docsredirect.domain.errors import DocsRedirectError
-
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
 
@@ -30,13 +28,6 @@ class Listed(msgspec.Struct, frozen=True):
     key: str
     etag: str
     modified: float
-
-
-class NotModified(DocsRedirectError):
-    """The object still has the ETag that the reader holds."""
-
-    code = "not-modified"
-    status = 304
 
 
 class Store(Protocol):

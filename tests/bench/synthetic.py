@@ -1,4 +1,4 @@
-"""A table of any size that looks like the real one: its spellings, path policies and rules in the real proportions."""
+"""A table of any size that looks like the real one: its spellings, path policies and rules, rather more of them."""
 
 import random
 from collections.abc import Iterator

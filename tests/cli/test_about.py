@@ -108,7 +108,7 @@ def test_slip_is_a_warning(variable: str, suggestion: str | None) -> None:
 
 def test_slip_does_not_stop_a_command(cli: Cli) -> None:
     """A slip is told on standard error, and the command does its work."""
-    done = cli("export", env={"DOCSREDIRECT_STROE": "x"})
+    done = cli("config", env={"DOCSREDIRECT_STROE": "x"})
     assert done.err.startswith("Warning: DOCSREDIRECT_STROE is not a setting. Did you mean DOCSREDIRECT_STORE?\n")
 
 

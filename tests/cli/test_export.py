@@ -130,10 +130,13 @@ def test_standard_output_without_room_is_one_sentence(loaded: Cli, words: list[s
 
 
 def test_nothing_published(cli: Cli) -> None:
-    """An export of a store that never held anything is empty, and says why."""
-    done = cli("export")
-    assert done.out == b""
-    assert done.err == f"Nothing is published in {cli.store.as_uri()}.\n"
+    """An export of a store that never held anything fails and leaves an older file: the address may be wrong."""
+    older = cli.file("older.jsonl", SIX)
+    before = older.read_bytes()
+    done = cli("export", "--output", older, fails=True)
+    assert (done.status, done.out) == (1, b"")
+    assert done.err == f"Error: Nothing is published in {cli.store.as_uri()}. Import something first.\n"
+    assert older.read_bytes() == before
 
 
 def test_missing_shard_fails(loaded: Cli) -> None:

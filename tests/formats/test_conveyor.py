@@ -149,9 +149,9 @@ def _names(given_record: Record) -> list[str]:
 @given(records())
 def test_jsonl_export_then_import_is_the_identity(given_record: Record) -> None:
     """A record as a line of JSON Lines reads back as itself, and as the same bytes again."""
-    line = jsonl.line(given_record)
+    (line,) = jsonl.lines(given_record)
     assert line.count(b"\n") == 1
     batch = read_batch(io.BytesIO(line), HOSTS)
     assert batch.refusals == []
     assert batch.records == {given_record.name: given_record}
-    assert jsonl.line(batch.records[given_record.name]) == line
+    assert list(jsonl.lines(batch.records[given_record.name])) == [line]

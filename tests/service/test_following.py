@@ -37,7 +37,6 @@ def _followed(store: FakeStore, clock: _Clock | None = None) -> tuple[Replica, L
     clock = clock or _Clock()
     replica = Replica(store, clock=clock)
     found = Lookups(replica, store, clock=clock)
-    replica.on_change = found.forget
     return replica, found
 
 
@@ -71,9 +70,11 @@ async def test_only_changed_shards_are_fetched_and_only_changed_names_forgotten(
     await replica.poll()
     forgotten: list[str] = []
 
+    forget = replica.on_change
+
     def note(names: Collection[str]) -> None:
         forgotten.extend(names)
-        found.forget(names)
+        forget(names)
 
     replica.on_change = note
     assert _target(found.find("project-7")) == "https://six.example.org/"

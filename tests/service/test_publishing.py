@@ -1,7 +1,6 @@
 """Publishing: what a table holds, in which order it comes to be, and what a rival or a crash can do to it."""
 
 import asyncio
-from collections.abc import Iterable
 
 import msgspec
 import pytest
@@ -9,10 +8,9 @@ from structlog.testing import capture_logs
 
 from docsredirect.domain import tables
 from docsredirect.domain.errors import Conflict, Damaged, StoreUnavailable
-from docsredirect.domain.records import Record
 from docsredirect.domain.tables import Row, Table
 from docsredirect.service.publisher import Publisher
-from docsredirect.service.replica import load_rows
+from docsredirect.service.replica import published_rows
 from tests.support.edges import publish, record
 from tests.support.stores import FakeStore
 
@@ -29,15 +27,12 @@ def _row(project: str, revision: int = 1, target: str = "https://docs.example.or
 
 
 async def _rows(store: FakeStore, table: Table) -> dict[str, Row]:
-    return {row.name: row async for row in load_rows(store, table)}
+    assert tables.decode_table(store.objects["table.json"].body) == table
+    return {row.name: row for row in await published_rows(store) or ()}
 
 
-async def _table(store: FakeStore) -> Table:
+def _table(store: FakeStore) -> Table:
     return tables.decode_table(store.objects["table.json"].body)
-
-
-def _names(rows: Iterable[str]) -> list[str]:
-    return sorted(rows)
 
 
 async def test_a_first_table_is_built_from_the_objects() -> None:
@@ -47,7 +42,7 @@ async def test_a_first_table_is_built_from_the_objects() -> None:
     del store.objects["table.json"]
     table = await _publisher(store).publish([])
     assert (table.sequence, table.rows) == (1, 300)
-    assert _names(await _rows(store, table)) == sorted(f"project-{n}" for n in range(300))
+    assert sorted(await _rows(store, table)) == sorted(f"project-{n}" for n in range(300))
 
 
 async def test_a_first_table_reads_only_objects_whose_rows_are_not_in_hand() -> None:
@@ -61,7 +56,7 @@ async def test_a_new_epoch_follows_every_earlier_one_that_is_seen() -> None:
     """Edges that hold a table of an earlier epoch take one that names it."""
     store = FakeStore()
     await publish(store, [record("six")])
-    first = await _table(store)
+    first = _table(store)
     await publish(store, [record("seven")])
     del store.objects["table.json"]
     table = await _publisher(store).publish([])
@@ -73,7 +68,7 @@ async def test_a_change_rewrites_its_own_shard_and_no_other() -> None:
     """One changed row: one shard put, one table swapped, one sequence on."""
     store = FakeStore()
     await publish(store, [record(f"project-{n}") for n in range(300)])
-    before = await _table(store)
+    before = _table(store)
     store.requests.clear()
     after = await _publisher(store).publish([_row("project-7", 2, "https://new.example.org/")])
     assert (store.count("put", "shards/"), store.count("replace", "table.json")) == (1, 1)
@@ -86,7 +81,7 @@ async def test_publishing_what_is_published_changes_nothing() -> None:
     """No shard is put and no table is swapped for rows that are there already."""
     store = FakeStore()
     await publish(store, [record("six")])
-    table = await _table(store)
+    table = _table(store)
     rows = await _rows(store, table)
     store.requests.clear()
     assert await _publisher(store).publish(rows.values()) == table
@@ -146,7 +141,7 @@ async def test_a_lost_race_is_merged_again() -> None:
     await _publisher(store).publish([])
     rows = [_row(f"project-{n % 8}", 1 + n // 8) for n in range(16)]
     await asyncio.gather(*(_publisher(store).publish([row]) for row in rows))
-    held = await _rows(store, await _table(store))
+    held = await _rows(store, _table(store))
     assert {name: row.revision for name, row in held.items()} == {f"project-{n}": 2 for n in range(8)}
 
 
@@ -168,7 +163,7 @@ async def test_a_lost_shard_is_rebuilt_from_the_objects(damage: str) -> None:
     """Where a shard is missing or damaged, its rows are read again from projects/, and that is reported."""
     store = FakeStore()
     await publish(store, [record(f"project-{n}") for n in range(600)])
-    table = await _table(store)
+    table = _table(store)
     number = tables.shard_of("project-7")
     key = table.shards[number].key
     assert key is not None
@@ -193,7 +188,7 @@ async def test_a_damaged_object_is_left_out_and_reported_and_no_other_notices() 
     await store.put("projects/not a name.json", b"{}")
     with capture_logs() as logs:
         table = await _publisher(store).publish([])
-    assert _names(await _rows(store, table)) == ["seven"]
+    assert sorted(await _rows(store, table)) == ["seven"]
     assert {log.get("project", log.get("key")) for log in logs if log["log_level"] == "error"} == {
         "six",
         "projects/not a name.json",
@@ -214,7 +209,7 @@ def test_equal_rows_give_equal_bytes() -> None:
     number = tables.shard_of("six")
     assert tables.encode_shard(number, [_row("six")]) == tables.encode_shard(number, [_row("six")])
     ref, body = tables.encode_shard(number, [_row("six")])
-    assert tables.decode_shard(number, ref, body).lines == {"six": _line(_row("six"))}
+    assert tables.decode_shard(number, ref, body).lines() == [_line(_row("six"))]
 
 
 def _line(row: Row) -> bytes:
@@ -224,6 +219,5 @@ def _line(row: Row) -> bytes:
 def test_a_record_survives_its_row() -> None:
     """Everything that a record says is in its row."""
     full = record("A.b", status=308, state="gone", rules={"": "x/", "a/*": None, "b": "https://y.example.org/?q#f"})
-    assert isinstance(full, Record)
     row = Row(full.name, 1, "e", full)
     assert tables.decode_row(_line(row)) == row

@@ -9,7 +9,7 @@ from docsredirect.domain import projects
 from docsredirect.domain.errors import Conflict, ImportRefused, StoreUnavailable
 from docsredirect.domain.projects import Author, Project
 from docsredirect.domain.records import Record
-from docsredirect.service.registry import Imported
+from docsredirect.service.registry import Imported, ImportOptions, Outcome
 from tests.support.edges import AUTHOR, make_registry, record
 from tests.support.stores import FakeStore
 
@@ -19,7 +19,7 @@ def _by_name(*records: Record) -> dict[str, Record]:
 
 
 def _counts(imported: Imported) -> tuple[int, int, int]:
-    return imported.created, imported.changed, imported.unchanged
+    return imported.counts[Outcome.CREATED], imported.counts[Outcome.CHANGED], imported.counts[Outcome.UNCHANGED]
 
 
 def _project(store: FakeStore, name: str) -> Project:
@@ -79,7 +79,7 @@ async def test_only_new_leaves_redirects_that_are_there() -> None:
     await make_registry(store).import_records(_by_name(record("six"), record("seven")), AUTHOR)
     await _put_tombstone(store, "seven")
     new = _by_name(record("six", "https://new.example.org/"), record("seven", "https://new.example.org/"))
-    imported = await make_registry(store).import_records(new, AUTHOR, only_new=True)
+    imported = await make_registry(store).import_records(new, AUTHOR, ImportOptions(only_new=True))
     assert _counts(imported) == (1, 0, 1)
     assert _project(store, "six").revision == 1
     assert _project(store, "seven").revision == 3
@@ -91,7 +91,7 @@ async def test_a_dry_run_writes_nothing_and_says_what_would_happen() -> None:
     await make_registry(store).import_records(_by_name(record("six"), record("seven")), AUTHOR)
     store.requests.clear()
     new = _by_name(record("six", "https://new.example.org/"), record("seven"), record("eight"))
-    assert _counts(await make_registry(store).import_records(new, AUTHOR, dry_run=True)) == (1, 1, 1)
+    assert _counts(await make_registry(store).import_records(new, AUTHOR, ImportOptions(dry_run=True))) == (1, 1, 1)
     assert {operation for operation, _ in store.requests} <= {"get", "list"}
 
 
@@ -108,7 +108,7 @@ async def test_a_bad_import_into_a_large_table_is_stopped_before_it_writes() -> 
     assert store.objects == before
     added = [record(f"added-{n}") for n in range(500)]
     assert _counts(await registry.import_records(_by_name(*changed[:200], *added), AUTHOR)) == (500, 200, 0)
-    assert _counts(await registry.import_records(_by_name(*changed), AUTHOR, force=True)) == (0, 1, 200)
+    assert _counts(await registry.import_records(_by_name(*changed), AUTHOR, ImportOptions(force=True))) == (0, 1, 200)
 
 
 async def test_what_a_broken_off_import_committed_is_published_by_the_next() -> None:

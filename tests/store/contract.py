@@ -12,8 +12,8 @@ from random import Random
 import pytest
 import pytest_asyncio
 
-from docsredirect.domain.errors import Conflict
-from docsredirect.store import Listed, NotModified, Store
+from docsredirect.domain.errors import Conflict, NotModified
+from docsredirect.store import Listed, Store
 
 Connect = Callable[[], Store]
 

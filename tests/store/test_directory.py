@@ -321,9 +321,8 @@ async def test_content_that_comes_back_is_the_same_state(store: DirectoryStore) 
 
 async def test_constructor_touches_nothing(tmp_path: Path) -> None:
     """Opening a store makes no folder: a disk that is not mounted yet may be later."""
-    store = open_store(str(tmp_path / "later"))
-    assert entries(tmp_path) == []
-    await store.close()
+    async with open_store(str(tmp_path / "later")) as store:
+        assert await store.get("k") is None
     assert entries(tmp_path) == []
 
 
@@ -342,33 +341,30 @@ async def test_open_store_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         f"file://{tmp_path}/a b%2541\u00e9?#",
     ]
     for form in forms:
-        store = open_store(form)
-        stored = await store.get("k")
-        assert stored is not None, form
-        assert stored.body == b"x"
-        assert store.url == first.url
-        await store.close()
+        async with open_store(form) as store:
+            stored = await store.get("k")
+            assert stored is not None, form
+            assert stored.body == b"x"
+            assert store.url == first.url
     await first.close()
 
 
 async def test_relative_path_is_fixed_when_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A relative path is taken from where the process was when it opened the store, not from where it goes later."""
     monkeypatch.chdir(tmp_path)
-    store = open_store("here")
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    await store.put("k", b"x")
-    await store.close()
+    async with open_store("here") as store:
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        await store.put("k", b"x")
     assert (tmp_path / "here" / "k").read_bytes() == b"x"
 
 
 async def test_url_that_no_file_system_takes_is_unavailable(tmp_path: Path) -> None:
     """A NUL in the address, or a name longer than a file name may be, is a store that cannot be used."""
     for url in (f"file://{tmp_path}/a%00b", str(tmp_path / ("a" * 300))):
-        store = open_store(url)
-        with pytest.raises(StoreUnavailable):
-            await store.get("k")
-        await store.close()
+        async with open_store(url) as store:
+            with pytest.raises(StoreUnavailable):
+                await store.get("k")
 
 
 async def test_close_lets_a_write_finish(tmp_path: Path) -> None:

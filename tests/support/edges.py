@@ -14,7 +14,7 @@ from docsredirect.domain.records import Record, parse_record
 from docsredirect.domain.settings import load
 from docsredirect.edge import server
 from docsredirect.service.publisher import Publisher
-from docsredirect.service.registry import Registry
+from docsredirect.service.registry import ImportOptions, Registry
 from docsredirect.store import Store
 from tests.support.http import Connection, Response, exchange
 
@@ -43,7 +43,7 @@ def make_registry(store: Store) -> Registry:
 async def publish(store: Store, records: Iterable[Record]) -> None:
     """Write records into `store` and publish them."""
     by_name = {each.name: each for each in records}
-    await make_registry(store).import_records(by_name, AUTHOR, force=True)
+    await make_registry(store).import_records(by_name, AUTHOR, ImportOptions(force=True))
 
 
 @asynccontextmanager

@@ -4,8 +4,8 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 
-from docsredirect.domain.errors import Conflict, StoreUnavailable
-from docsredirect.store import Listed, NotModified, StoredObject
+from docsredirect.domain.errors import Conflict, NotModified, StoreUnavailable
+from docsredirect.store import Listed, StoredObject
 
 
 class FakeStore:
