@@ -1,9 +1,13 @@
 """`docsredirect serve`: run the service until it is told to stop."""
 
 import asyncio
+import os
 import signal
 import socket
+import sys
+from collections.abc import Coroutine
 from importlib import resources
+from typing import Any
 
 import click
 import structlog
@@ -11,7 +15,8 @@ import structlog
 from docsredirect import __version__
 from docsredirect.cli import terminal
 from docsredirect.cli.imports import make_registry
-from docsredirect.domain.projects import PREFIX, Author
+from docsredirect.domain.errors import StoreError
+from docsredirect.domain.projects import PREFIX, Author, decode, name_of
 from docsredirect.domain.settings import Settings
 from docsredirect.domain.tables import TABLE_KEY
 from docsredirect.edge import server
@@ -21,6 +26,7 @@ from docsredirect.store import Store, open_store
 log = structlog.get_logger(__name__)
 
 _SAMPLE = "data/sample.jsonl"
+SAMPLE_AUTHOR = Author(by="sample")
 
 _TRY = """\
 docsredirect {version} answers legacy documentation URLs at {base}
@@ -53,6 +59,9 @@ def serve(sample: bool) -> None:
     except OSError as error:
         raise click.ClickException(f"{error.strerror}. Set DOCSREDIRECT_EDGE to another host:port.") from error
     terminal.run(_serve(settings, listener, sample=sample))
+    # A thread that hangs on a dead disk would keep the interpreter from ending. Everything of worth is on disk.
+    sys.stderr.flush()
+    os._exit(0)
 
 
 async def _serve(settings: Settings, listener: socket.socket, *, sample: bool) -> None:
@@ -62,26 +71,47 @@ async def _serve(settings: Settings, listener: socket.socket, *, sample: bool) -
         loop.add_signal_handler(number, stop.set)
     async with open_store(settings.store) as store:
         if sample:
-            await _load_sample(settings, store)
+            await _until_stopped(_load_sample(settings, store), stop)
         async with server.running(settings, store, listener):
             host, port = listener.getsockname()[:2]
             log.info("listening", host=host, port=port, store=store.url)
-            if sample:
+            if sample and not stop.is_set():
                 click.echo(_TRY.format(version=__version__, base=_base(host, port), store=store.url), err=True)
             await stop.wait()
             log.info("stopping")
 
 
+async def _until_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
+    """Wait for `work`, but no longer than until `stop` is set."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    working.cancel()
+    stopping.cancel()
+    await asyncio.gather(working, stopping, return_exceptions=True)
+
+
 async def _load_sample(settings: Settings, store: Store) -> None:
-    """Import the bundled redirects of real projects where nothing was ever stored."""
-    if await store.get(TABLE_KEY) is not None:
-        return
-    async for _ in store.list_objects(PREFIX):
-        return
-    with resources.files("docsredirect").joinpath(_SAMPLE).open("rb") as file:
-        batch = read_batch(file, settings.host_rules)
-    await make_registry(store).import_records(batch.records, Author(by="sample"))
-    click.echo(f"The store was empty: {len(batch.records)} redirects of real projects were loaded.", err=True)
+    """Import the bundled redirects of real projects where nobody has stored anything else, and nothing is published.
+    An earlier load that broke off is finished."""
+    try:
+        if await store.get(TABLE_KEY) is not None or not await _holds_only(SAMPLE_AUTHOR, store):
+            return
+        with resources.files("docsredirect").joinpath(_SAMPLE).open("rb") as file:
+            batch = read_batch(file, settings.host_rules)
+        await make_registry(store).import_records(batch.records, SAMPLE_AUTHOR)
+    except StoreError as error:
+        log.warning("sample not loaded", reason=str(error))
+    else:
+        click.echo(f"The store was empty: {len(batch.records)} redirects of real projects were loaded.", err=True)
+
+
+async def _holds_only(author: Author, store: Store) -> bool:
+    """Tell whether the first project in `store`, if there is any, was last written by `author`."""
+    async for listed in store.list_objects(PREFIX):
+        stored = await store.get(listed.key)
+        name = name_of(listed.key)
+        return stored is not None and name is not None and decode(stored.body, name).history[0].author == author
+    return True
 
 
 def _base(host: str, port: int) -> str:

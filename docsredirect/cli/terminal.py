@@ -22,7 +22,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 SHOWN_LINES = 20
-"""How many refused lines a person is shown. The JSON form has them all."""
+SHOWN_FAULTS = 10
+"""How many refused lines a person is shown, and how many faults of each. The JSON form has them all."""
 
 
 class WrongUse(click.ClickException):
@@ -107,8 +108,10 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 def say_refusals(refusals: list[Refusal], hint: str = "") -> None:
     """Tell a person which lines were refused and why, and with `hint` how to see those that are not shown."""
     for refusal in refusals[:SHOWN_LINES]:
-        for fault in refusal.errors:
-            click.echo(f"line {refusal.line}: {_where(fault)}{fault.detail}", err=True)
+        for fault in refusal.errors[:SHOWN_FAULTS]:
+            click.echo(f"line {refusal.line}: {_printable(_where(fault) + fault.detail)}", err=True)
+        if len(refusal.errors) > SHOWN_FAULTS:
+            click.echo(f"line {refusal.line}: and {len(refusal.errors) - SHOWN_FAULTS} more faults{hint}.", err=True)
     if len(refusals) > SHOWN_LINES:
         click.echo(f"… and {len(refusals) - SHOWN_LINES} more lines{hint}.", err=True)
 
@@ -121,6 +124,11 @@ def write_out(chunk: bytes) -> None:
 def _let_go_of_output() -> None:
     """Point standard output at nothing, so that what could not be written is not tried again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _printable(text: str) -> str:
+    """Return `text` with what a terminal would obey as its escape."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def _where(fault: Fault) -> str:

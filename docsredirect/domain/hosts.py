@@ -10,7 +10,7 @@ OWN_HOSTS = ("pythonhosted.org", "www.pythonhosted.org", "packages.python.org")
 
 ANY_HOST = "*"
 
-_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]*)(?::[0-9]{0,5})?")
+_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]*)(?::([0-9]{0,5}))?")
 _LOOPBACK_V4 = re.compile(r"127(?:\.[0-9]{1,3}){3}")
 
 
@@ -20,7 +20,9 @@ def host_of(authority: str) -> str | None:
     None where `authority` is malformed, or holds what a ``Host`` field may not (RFC 9112, section 3.2).
     """
     match = _AUTHORITY.fullmatch(authority)
-    return match.group(1).lower().removesuffix(".") if match else None
+    if match is None or int(match.group(2) or 0) > 65_535:
+        return None
+    return match.group(1).lower().removesuffix(".")
 
 
 class HostRules(msgspec.Struct, frozen=True):

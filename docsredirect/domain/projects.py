@@ -48,6 +48,15 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     history: tuple[Entry, ...]
 
 
+class Change(NamedTuple):
+    """What becomes of a project: its new record (None: a tombstone), when, by whom, and in which operation."""
+
+    record: Record | None
+    time: float
+    author: Author
+    operation: str
+
+
 class Revised(NamedTuple):
     """A project's next state, and the entries that no longer fit in it, oldest first, with what came after each."""
 
@@ -101,16 +110,15 @@ def decode(body: bytes, name: str) -> Project:
     return project
 
 
-def revise(
-    project: Project | None, name: str, record: Record | None, *, time: float, author: Author, operation: str
-) -> Revised:
-    """Return what `project` (None: there was none) is after a change to `record` (None: a tombstone).
+def revise(project: Project | None, name: str, change: Change, *, floor: int = 0) -> Revised:
+    """Return what `project` (None: there is none) is after `change`. A new project's first revision is the one after
+    `floor`.
 
     Old entries move out when the history outgrows `MAX_HISTORY_BYTES`; the newest always stays.
     """
-    revision = 1 if project is None else project.revision + 1
+    revision = (floor if project is None else project.revision) + 1
     before = None if project is None else project.record
-    newest = Entry(revision, time, author, operation, before)
+    newest = Entry(revision, change.time, change.author, change.operation, before)
     committed = () if project is None else project.history
     kept, size = [newest], len(msgspec.json.encode(newest))
     for entry in committed:
@@ -121,6 +129,6 @@ def revise(
     moved = committed[len(kept) - 1 :]
     afters = (newest.before, *(entry.before for entry in committed))[len(kept) - 1 :]
     return Revised(
-        Project(name=name, revision=revision, record=record, history=tuple(kept)),
+        Project(name=name, revision=revision, record=change.record, history=tuple(kept)),
         list(zip(moved, afters, strict=False))[::-1],
     )

@@ -103,7 +103,7 @@ def _store(text: str) -> str:
     scheme, separator, path = text.partition("://")
     if not separator:
         return text
-    if scheme != "file" or not path.startswith("/"):
+    if scheme != "file" or not path.startswith("/") or "%00" in path:
         raise ValueError("Give file:///path, or the path of a folder.")
     return text
 
@@ -166,7 +166,7 @@ SETTINGS: tuple[Setting, ...] = (
             _between(1, 604_800, float)),
     Setting("keep_alive_seconds", "75", "Seconds that an idle connection, or half a request, may stay.",
             _between(1, 3_600, float)),
-    Setting("shutdown_seconds", "8", "Seconds that requests in flight have to finish on SIGTERM.",
+    Setting("shutdown_seconds", "6", "Seconds that requests in flight have to finish on SIGTERM.",
             _between(0, 600, float)),
     Setting("retry_after", "30", "Retry-After of 503, in seconds.", _seconds),
     Setting("admin_url", "", "Where pages send maintainers: a URL, or mailto: and an address.", _url),

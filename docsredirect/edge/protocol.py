@@ -25,13 +25,61 @@ MAX_FIELD = 16 * 1024
 LINGER_SECONDS = 2.0
 """How long the rest of a refused body is read, so that the client sees the answer instead of a reset."""
 
+WRITE_SECONDS = 10.0
+"""How long a client may leave an answer unread."""
+
 log = structlog.get_logger(__name__)
 
 
 class EdgeProtocol(RequestHandler):
     """One connection. What the parser refuses gets 400, or 414 for the request line; an exception of ours 500."""
 
-    __slots__ = ()
+    __slots__ = ("_answered", "_write_deadline")
+
+    _write_deadline: asyncio.TimerHandle | None
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._write_deadline = None
+        self._answered = 0
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer."""
+        finished = await super().finish_response(request, resp, start_time)
+        self._answered += 1
+        return finished
+
+    def pause_writing(self) -> None:
+        """Begin to count: a client that does not read holds an answer in memory."""
+        super().pause_writing()
+        self._write_deadline = self._loop.call_later(WRITE_SECONDS, self._give_up_writing)
+
+    def resume_writing(self) -> None:
+        """The client has read on."""
+        super().resume_writing()
+        self._stop_counting()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection is gone."""
+        self._stop_counting()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's own says bool | None
+        """The client has sent all that it will: it still gets the answer to what it has asked."""
+        waiting = self._request_count - self._answered
+        self._close = self._close or waiting == 1
+        return waiting > 0
+
+    def _give_up_writing(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _stop_counting(self) -> None:
+        if self._write_deadline is not None:
+            self._write_deadline.cancel()
+            self._write_deadline = None
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the network."""

@@ -7,13 +7,14 @@ redirect may ever be made from a decoded path.
 import re
 from typing import NamedTuple
 
-from aiohttp import hdrs
+from aiohttp import HttpVersion10, HttpVersion11, hdrs
 from aiohttp.web import BaseRequest
 
 from docsredirect.domain.hosts import HostRules, host_of
 from docsredirect.domain.resolve import split_target
 
 ALLOWED_METHODS = ("GET", "HEAD")
+_VERSIONS = (HttpVersion10, HttpVersion11)
 _HEALTH_PREFIX = "/-/health/"
 _VISIBLE = re.compile(r"[!-~]+")
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)(.*)", re.IGNORECASE)
@@ -35,7 +36,7 @@ def read_target(request: BaseRequest) -> Target | None:
     """
     raw = request.raw_path
     hosts = request.headers.getall(hdrs.HOST, [])
-    if len(hosts) != 1 or not _VISIBLE.fullmatch(raw):
+    if len(hosts) != 1 or not _VISIBLE.fullmatch(raw) or request.version not in _VERSIONS:
         return None
     if request.method in ALLOWED_METHODS and request.body_exists:
         return None

@@ -58,7 +58,8 @@ def listen(address: Address) -> socket.socket:
             dualstack_ipv6=address.host == "::" and socket.has_dualstack_ipv6(),
         )
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
+        is_name = isinstance(error, socket.gaierror)
+        reason = str(error.strerror) if is_name or not error.errno else os.strerror(error.errno)
         raise OSError(error.errno, f"Cannot listen on {address}: {reason}") from error
     listener.setblocking(False)
     return listener

@@ -30,6 +30,9 @@ READ_THROUGH_BYTES = 16 * 1024 * 1024
 FLIGHTS = 64
 """Store reads under way at once. A scan of random names cannot make more."""
 
+WAITING = 1_000
+"""Names that may wait for a read. More are told at once that it cannot be known now."""
+
 FRESH_SECONDS = 5.0
 """How long an answer that was read through stands, found or not."""
 
@@ -65,6 +68,7 @@ class Lookups:
         self._hot: LRUCache[str, tuple[Route, int]] = LRUCache(hot_bytes, getsizeof=lambda entry: entry[1])
         self._read: LRUCache[str, _Entry] = LRUCache(READ_THROUGH_BYTES, getsizeof=lambda entry: entry.cost)
         self._flights: dict[str, asyncio.Task[Route | None]] = {}
+        self._at_once = asyncio.Semaphore(FLIGHTS)
         replica.on_change = self._forget
 
     def find(self, name: str) -> Route | Lookup | None:
@@ -88,7 +92,7 @@ class Lookups:
             return await asyncio.shield(flight)
         entry = self._read.get(name)
         failed = entry is not None and entry.route is UNKNOWN and self._clock() < entry.fresh_until
-        if failed or len(self._flights) >= FLIGHTS:
+        if failed or len(self._flights) >= WAITING:
             return self._stale(entry)
         flight = asyncio.create_task(self._fetch(name), name=f"read {name}")
         self._flights[name] = flight
@@ -114,12 +118,12 @@ class Lookups:
             self._read.pop(name, None)
 
     async def _fetch(self, name: str) -> Route | None:
-        now = self._clock()
         try:
-            stored = await self._store.get(projects.key_of(name))
+            async with self._at_once:
+                stored = await self._store.get(projects.key_of(name))
             project = None if stored is None else projects.decode(stored.body, name)
         except StoreError as error:
-            entry = self._read.get(name)
+            entry, now = self._read.get(name), self._clock()
             if entry is None or entry.route is UNKNOWN:
                 entry = _Entry(UNKNOWN, _cost(None), now + FAILED_SECONDS, now)
             else:
@@ -129,7 +133,7 @@ class Lookups:
             report("read-through failed", project=name, reason=str(error))
             return self._stale(entry)
         record = None if project is None else project.record
-        route = None if record is None else Route(record)
+        route, now = None if record is None else Route(record), self._clock()
         self._remember(name, _Entry(route, _cost(record), now + FRESH_SECONDS, now + KEEP_SECONDS))
         return route
 

@@ -17,6 +17,7 @@ from docsredirect.domain import projects, tables
 from docsredirect.domain.errors import Conflict, Damaged
 from docsredirect.domain.tables import EMPTY_SHARD, SHARDS, TABLE_KEY, Row, ShardRef, Table
 from docsredirect.service.concurrency import for_each
+from docsredirect.service.replica import read_shard
 from docsredirect.store import Store
 
 _AT_ONCE = 32
@@ -65,16 +66,26 @@ class Publisher:
 
     async def _read_table(self) -> _Held | None:
         stored = await self._store.get(TABLE_KEY)
-        return None if stored is None else _Held(tables.decode_table(stored.body), stored.body, stored.etag)
+        if stored is None:
+            return None
+        try:
+            return _Held(tables.decode_table(stored.body), stored.body, stored.etag)
+        except Damaged as error:
+            raise Damaged(f"{error} Remove it, and the next import builds it anew from {projects.PREFIX}.") from error
 
     async def _swap(self, held: _Held | None, table: Table) -> None:
         body = tables.encode_table(table)
         if held is None:
             await self._store.create(TABLE_KEY, body)
+            # Kept at once: should table.json be lost before the next swap, the epoch to follow is still seen.
+            await self._keep(table, body)
             return
-        with suppress(Conflict):  # a publisher that lost its race has kept it already
-            await self._store.create(tables.kept_key(held.table), held.body)
+        await self._keep(held.table, held.body)
         await self._store.replace(TABLE_KEY, body, held.etag)
+
+    async def _keep(self, table: Table, body: bytes) -> None:
+        with suppress(Conflict):  # a publisher that lost its race has kept it already
+            await self._store.create(tables.kept_key(table), body)
 
     async def _merge(self, table: Table, changed: Rows) -> Table:
         refs = list(table.shards)
@@ -83,8 +94,13 @@ class Publisher:
             by_shard[tables.shard_of(name)][name] = row
 
         async def merge_shard(number: int) -> None:
-            present = await self._shard_rows(number, refs[number])
-            refs[number] = await self._put_shard(number, refs[number], _newer(present, by_shard[number]))
+            ref = refs[number]
+            try:
+                present = await self._shard_rows(number, ref)
+            except Damaged as error:
+                log.error("shard rebuilt from projects", shard=number, reason=str(error))
+                present, ref = await self._rebuilt_rows(number), EMPTY_SHARD
+            refs[number] = await self._put_shard(number, ref, _newer(present, by_shard[number]))
 
         await for_each(sorted(by_shard), merge_shard, _AT_ONCE)
         return Table(epoch=table.epoch, sequence=table.sequence + 1, follows=table.follows, shards=tuple(refs))
@@ -113,18 +129,27 @@ class Publisher:
         return ref
 
     async def _shard_rows(self, number: int, ref: ShardRef) -> Rows:
-        if ref.key is None:
-            return {}
+        """Return the rows of a shard. Raises `Damaged`, also where it is missing."""
+        shard = await read_shard(self._store, number, ref)
+        return {row.name: row for row in map(tables.decode_row, shard.lines())}
+
+    async def _rebuilt_rows(self, number: int) -> Rows:
+        return await self._rows_of_names(name async for name, _ in self._listed() if tables.shard_of(name) == number)
+
+    async def _kept_row(self, name: str) -> Row | None:
+        """Return the last row of `name` that was published, for a project whose object cannot be read."""
+        kept = [listed async for listed in self._store.list_objects("tables/") if tables.epoch_of(listed.key)]
+        if not kept:
+            return None
+        newest = max(kept, key=lambda listed: (listed.modified, listed.key))
+        number = tables.shard_of(name)
         try:
-            stored = await self._store.get(ref.key)
+            stored = await self._store.get(newest.key)
             if stored is None:
-                raise Damaged(f"{ref.key} is missing.")
-            lines = tables.decode_shard(number, ref, stored.body).lines()
-        except Damaged as error:
-            log.error("shard rebuilt from projects", shard=number, reason=str(error))
-            names = (name async for name, _ in self._listed() if tables.shard_of(name) == number)
-            return await self._rows_of_names(names)
-        return {row.name: row for row in map(tables.decode_row, lines)}
+                return None
+            return (await self._shard_rows(number, tables.decode_table(stored.body).shards[number])).get(name)
+        except Damaged:
+            return None
 
     async def _listed(self) -> AsyncIterator[tuple[str, str]]:
         """Go through the names that have an object, with the object's ETag."""
@@ -158,7 +183,10 @@ class Publisher:
                 if stored is not None:
                     rows[name] = row_of(projects.decode(stored.body, name), stored.etag)
             except Damaged as error:
-                log.error("project left out of the table", project=name, reason=str(error))
+                row = await self._kept_row(name)
+                log.error("damaged project", project=name, reason=str(error), last_good_row=row is not None)
+                if row is not None:
+                    rows[name] = row
 
         await for_each(names, read, _AT_ONCE)
         return rows

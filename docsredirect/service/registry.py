@@ -13,15 +13,15 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from docsredirect.domain import projects
+from docsredirect.domain import projects, tables
 from docsredirect.domain.clock import Clock
 from docsredirect.domain.errors import Conflict, Damaged, ImportRefused
-from docsredirect.domain.projects import Author, Project
+from docsredirect.domain.projects import Author, Change, Project
 from docsredirect.domain.records import Record
-from docsredirect.domain.tables import Row
+from docsredirect.domain.tables import TABLE_KEY, Row
 from docsredirect.service.concurrency import for_each
 from docsredirect.service.publisher import Publisher, row_of
-from docsredirect.service.replica import published_rows
+from docsredirect.service.replica import read_shard
 from docsredirect.store import Store
 
 _AT_ONCE = 32
@@ -104,14 +104,15 @@ class Registry:
         `StoreUnavailable`.
         """
         imported, rows = Imported(), dict[str, Row]()
+        published = await self._published()
         if not options.force and not options.only_new:
-            imported.needs_force = await self._guard(records)
+            imported.needs_force = _too_much(records, published)
             if imported.needs_force and not options.dry_run:
                 raise ImportRefused(f"The import was refused: {imported.needs_force}.")
 
         async def write(name: str) -> None:
             try:
-                outcome, row = await self._write(name, records[name], author, options)
+                outcome, row = await self._write(records[name], author, options, published.get(name))
             except (Conflict, Damaged) as error:
                 log.error("record not imported", project=name, reason=str(error))
                 imported.refused.append(Refused(name, str(error)))
@@ -126,20 +127,27 @@ class Registry:
             await self._publisher.publish(rows.values())
         return imported
 
-    async def _guard(self, records: Mapping[str, Record]) -> str | None:
-        """Return why `records` are too much of a change to be made without being told to, or None."""
-        rows = await published_rows(self._store) or []
-        changes = sum(
-            row.record is not None and row.name in records and records[row.name] != row.record for row in rows
-        )
-        if len(rows) <= GUARDED_ROWS or changes <= GUARDED_SHARE * len(rows):
-            return None
-        return f"it changes {changes} of {len(rows)} redirects, more than {GUARDED_SHARE:.0%}"
+    async def _published(self) -> dict[str, Row]:
+        """Return the rows that are published, by name, as far as they can be read."""
+        stored = await self._store.get(TABLE_KEY)
+        rows: dict[str, Row] = {}
+        if stored is None:
+            return rows
+        for number, ref in enumerate(tables.decode_table(stored.body).shards):
+            try:
+                shard = await read_shard(self._store, number, ref)
+            except Damaged as error:
+                log.error("damaged shard", shard=number, reason=str(error))
+            else:
+                rows |= {row.name: row for row in map(tables.decode_row, shard.lines())}
+        return rows
 
     async def _write(
-        self, name: str, record: Record, author: Author, options: ImportOptions
+        self, record: Record, author: Author, options: ImportOptions, published: Row | None
     ) -> tuple[Outcome, Row | None]:
-        operation = self._new_operation()
+        name, operation = record.name, self._new_operation()
+        # Where the object is gone, its revisions go on from the published one: else the table would keep that.
+        floor = 0 if published is None else published.revision
         for _ in range(_ATTEMPTS):
             read = await self._read(name)
             if read is not None and _wrote(read.project, operation):
@@ -150,8 +158,9 @@ class Registry:
             outcome = Outcome.CREATED if present is None else Outcome.CHANGED
             if options.dry_run:
                 return outcome, None
+            change = Change(record, self._clock(), author, operation)
             try:
-                return outcome, await self._commit(name, read, record, author, operation)
+                return outcome, await self._commit(name, read, change, floor)
             except Conflict:
                 continue
         raise Conflict(f"{name} changed {_ATTEMPTS} times while it was being written.")
@@ -160,11 +169,8 @@ class Registry:
         stored = await self._store.get(projects.key_of(name))
         return None if stored is None else _Read(projects.decode(stored.body, name), stored.etag)
 
-    async def _commit(
-        self, name: str, read: _Read | None, record: Record | None, author: Author, operation: str
-    ) -> Row:
-        present = None if read is None else read.project
-        revised = projects.revise(present, name, record, time=self._clock(), author=author, operation=operation)
+    async def _commit(self, name: str, read: _Read | None, change: Change, floor: int) -> Row:
+        revised = projects.revise(None if read is None else read.project, name, change, floor=floor)
         for entry, after in revised.moved_out:
             with suppress(Conflict):  # an earlier attempt has put it there; a committed entry never changes
                 key = projects.history_key(name, entry.revision)
@@ -176,6 +182,15 @@ class Registry:
         else:
             etag = await self._store.replace(key, body, read.etag)
         return row_of(revised.project, etag)
+
+
+def _too_much(records: Mapping[str, Record], published: Mapping[str, Row]) -> str | None:
+    """Return why `records` are too much of a change to be made without being told to, or None."""
+    rows = [row for name in records if (row := published.get(name)) is not None]
+    changes = sum(row.record is not None and row.record != records[row.name] for row in rows)
+    if len(published) <= GUARDED_ROWS or changes <= GUARDED_SHARE * len(published):
+        return None
+    return f"it changes {changes} of {len(published)} redirects, more than {GUARDED_SHARE:.0%}"
 
 
 def _wrote(project: Project, operation: str) -> bool:

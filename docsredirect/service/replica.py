@@ -37,6 +37,8 @@ class Replica:
         self._etag: str | None = None
         self.table: Table | None = None
         """The last table that was taken: applied where `complete`, else still missing shards."""
+        self._applied: Table | None = None
+        """The last table of which every shard was held."""
         self.last_success: float | None = None
         """When, by the clock, a poll last ended with all that is published being held."""
         self.refusals = 0
@@ -118,7 +120,7 @@ class Replica:
         except NotModified:
             return
         if stored is None:
-            if self.table is not None:
+            if self._applied is not None or self.rows:
                 raise StoreUnavailable(f"{TABLE_KEY} is gone; the table that is held stays.")
             return
         try:
@@ -133,9 +135,10 @@ class Replica:
         self.table = table
         await self._fetch(table)
         self._etag = stored.etag
+        self._applied = table
 
     def _check_order(self, table: Table) -> None:
-        held = self.table
+        held = self._applied
         if held is None or held.epoch in table.follows:
             return
         if table.epoch != held.epoch:

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from docsredirect.domain.errors import Conflict, NotModified, StoreUnavailable
 from docsredirect.store.protocol import Listed, StoredObject, check_key, check_prefix, is_key
@@ -26,6 +26,13 @@ _LOCKS = 64
 _THREADS = 16
 """Parallel writes share the disk's flushes: 16 threads wrote 2.4 times as fast as one."""
 
+_READ_SECONDS = 3.0
+"""How long a read may take. A disk that hangs must not hang a poll, or a reader."""
+
+_WRITE_SECONDS = 60.0
+"""How long a write or a page of a listing may take: a busy disk can be seconds behind with its flushes."""
+
+_CLOSE_SECONDS = 2.0
 _LIST_PAGE = 1_000
 _ABANDONED_AFTER = 3_600.0
 """Seconds after which a temporary file has no writer any more."""
@@ -44,6 +51,7 @@ class DirectoryStore:
         self._root = root.absolute()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="directory-store")
         self._seen = self._prepared = False
+        self._working: set[asyncio.Future[Any]] = set()
 
     @property
     def url(self) -> str:
@@ -53,7 +61,7 @@ class DirectoryStore:
     async def get(self, key: str, *, unless: str | None = None) -> StoredObject | None:
         """Return the object, or None where there is none. Raises `NotModified` where its ETag is `unless`."""
         path = self._path(key)
-        body = await self._run(lambda: self._read(path))
+        body = await self._run(lambda: self._read(path), _READ_SECONDS)
         if body is None:
             return None
         etag = _etag(body)
@@ -83,32 +91,43 @@ class DirectoryStore:
                 path.unlink()
                 _sync_folder(path.parent)
 
-        await self._run(work)
+        await self._run(work, _WRITE_SECONDS)
 
     async def list_objects(self, prefix: str) -> AsyncIterator[Listed]:
         """Go through the objects whose keys begin with `prefix`, in the order of their keys."""
         check_prefix(prefix)
-        keys = await self._run(lambda: self._keys(prefix))
+        keys = await self._run(lambda: self._keys(prefix), _WRITE_SECONDS)
         for start in range(0, len(keys), _LIST_PAGE):
             page = keys[start : start + _LIST_PAGE]
-            for listed in await self._run(partial(self._describe, page)):
+            for listed in await self._run(partial(self._describe, page), _WRITE_SECONDS):
                 yield listed
 
     async def close(self) -> None:
-        """Let the threads finish what they have begun."""
-        await asyncio.to_thread(self._threads.shutdown)
+        """Let the threads finish what they have begun, unless the disk hangs."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._working:
+            await asyncio.wait(self._working, timeout=_CLOSE_SECONDS)
 
     def _path(self, key: str) -> Path:
         return self._root / check_key(key)
 
-    async def _run(self, work: Callable[[], _T]) -> _T:
+    async def _run(self, work: Callable[[], _T], seconds: float) -> _T:
         def guarded() -> _T:
             try:
                 return work()
             except (OSError, ValueError) as error:  # ValueError: a NUL in the path
                 raise StoreUnavailable(f"{self._root} cannot be used: {error}.") from error
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, guarded)
+        working = asyncio.get_running_loop().run_in_executor(self._threads, guarded)
+        self._working.add(working)
+        working.add_done_callback(self._working.discard)
+        try:
+            async with asyncio.timeout(seconds):
+                # Shielded: a thread cannot be stopped, and closing still waits for a write that goes on.
+                return await asyncio.shield(working)
+        except TimeoutError as error:
+            working.add_done_callback(_retrieve)
+            raise StoreUnavailable(f"{self._root} did not answer within {seconds:g} seconds.") from error
 
     def _prepare(self) -> None:
         """Make the folder a store, before the first write. Reading makes nothing."""
@@ -152,7 +171,7 @@ class DirectoryStore:
                 temporary.unlink(missing_ok=True)
             return _etag(body)
 
-        return await self._run(work)
+        return await self._run(work, _WRITE_SECONDS)
 
     @contextmanager
     def _lock(self, key: str) -> Iterator[None]:
@@ -189,6 +208,12 @@ class DirectoryStore:
                 with suppress(FileNotFoundError):
                     described.append(Listed(key, _etag(body), path.stat().st_mtime))
         return described
+
+
+def _retrieve(working: "asyncio.Future[Any]") -> None:
+    """Take note of how a thread ended that nobody waits for any more."""
+    if not working.cancelled():
+        working.exception()
 
 
 def _etag(body: bytes) -> str:

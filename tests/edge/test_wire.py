@@ -1,5 +1,6 @@
 """What bytes of every kind get: a clear answer, nothing of the request in it, and nothing logged as an error."""
 
+import asyncio
 import html
 import re
 from urllib.parse import urlsplit
@@ -52,6 +53,7 @@ REFUSED = {
     "nothing but a query": (_request(b"GET ?x"), 400),
     "an asterisk": (_request(b"GET *"), 400),
     "another scheme": (_request(b"GET ftp://pythonhosted.org/six/"), 400),
+    "a port that is none": (_request(b"GET /six/", b"Host: pythonhosted.org:99999\r\n"), 400),
     "a malformed authority": (_request(b"GET http://[::1/six/"), 400),
     "no authority": (_request(b"GET http:///six/"), 400),
     "a user in the authority": (_request(b"GET http://x@pythonhosted.org/six/"), 400),
@@ -249,3 +251,33 @@ async def test_request_text_in_a_page_is_escaped(status: int) -> None:
     assert response.status == status
     assert b"<script" not in response.body
     assert _escaped(response, hostile)
+
+
+async def test_a_client_that_has_said_all_still_gets_its_answer() -> None:
+    """Closing the sending side after a whole request does not lose the answer, and the connection ends after it."""
+    async with connected(await _store()) as connection:
+        connection.send(_request(b"GET /six/x"))
+        connection.finish()
+        response = await connection.receive()
+        assert response is not None
+        assert response.header("location") == TARGET + "x"
+        assert await connection.is_closed()
+
+
+async def test_a_client_that_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that nobody reads does not stay in memory for ever."""
+    monkeypatch.setattr("docsredirect.edge.protocol.WRITE_SECONDS", 0.2)
+    async with connected(await _store()) as connection:
+        connection.send(_request(b"GET /") * 20_000)
+        await asyncio.sleep(1)
+        answers = 0
+        while await connection.receive() is not None:
+            answers += 1
+        assert 0 < answers < 20_000
+
+
+async def test_a_version_that_is_not_http_1_is_refused() -> None:
+    """HTTP/2.0 in clear text, without its preface, is no request that can be answered."""
+    async with running_edge(await _store()) as port:
+        response = await exchange(port, b"GET /six/ HTTP/2.0\r\n" + HOST + b"\r\n")
+    assert response is None or response.status == 400

@@ -290,16 +290,18 @@ async def test_a_stale_answer_stands_in_for_a_store_that_fails() -> None:
 
 
 async def test_names_read_at_once_are_capped() -> None:
-    """A scan of random names before a table is held cannot make more than FLIGHTS requests at a time."""
+    """A scan of random names before a table is held makes FLIGHTS requests at a time; WAITING names may wait."""
     store = FakeStore()
     store.gate.clear()
     _, found = _followed(store)
-    flights = [asyncio.create_task(found.read_through(f"random-{n}")) for n in range(lookups.FLIGHTS)]
-    await asyncio.sleep(0)
+    flights = [asyncio.create_task(found.read_through(f"random-{n}")) for n in range(lookups.WAITING)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert store.count("get") == lookups.FLIGHTS
     with pytest.raises(Unknown):
         await found.read_through("one-more")
     store.gate.set()
-    assert await asyncio.gather(*flights) == [None] * lookups.FLIGHTS
+    assert await asyncio.gather(*flights) == [None] * lookups.WAITING
     assert await found.read_through("one-more") is None
 
 
@@ -314,3 +316,18 @@ async def test_a_waiter_that_goes_away_does_not_take_the_answer_from_the_others(
     leaver.cancel()
     store.gate.set()
     assert isinstance(await stayer, Route)
+
+
+async def test_a_new_epoch_is_taken_where_no_table_was_ever_held_whole() -> None:
+    """A table of which shards are missing binds nobody."""
+    store = await _published("six")
+    shards = [key for key in store.objects if key.startswith("shards/")]
+    for key in shards:
+        del store.objects[key]
+    replica, found = _followed(store)
+    assert not await replica.poll()
+    del store.objects["table.json"]
+    await publish(store, [record("seven")])
+    await _swap(store, follows=())
+    assert await replica.poll()
+    assert isinstance(found.find("seven"), Route)

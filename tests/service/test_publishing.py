@@ -117,6 +117,7 @@ async def test_the_table_that_is_replaced_is_kept_byte_for_byte() -> None:
         bodies[tables.kept_key(table)] = store.objects["table.json"].body
     kept = {key: stored.body for key, stored in store.objects.items() if key.startswith("tables/")}
     assert kept == dict(list(bodies.items())[:2])
+    assert len(kept) == 2
 
 
 async def test_shards_are_in_the_store_before_a_table_names_them() -> None:
@@ -183,7 +184,7 @@ async def test_a_damaged_object_is_left_out_and_reported_and_no_other_notices() 
     """One object that cannot be read does not keep the others from being published."""
     store = FakeStore()
     await publish(store, [record("six"), record("seven")])
-    del store.objects["table.json"]
+    store.objects = {key: stored for key, stored in store.objects.items() if key.startswith("projects/")}
     await store.put("projects/six.json", b"\x00")
     await store.put("projects/not a name.json", b"{}")
     with capture_logs() as logs:
@@ -221,3 +222,24 @@ def test_a_record_survives_its_row() -> None:
     full = record("A.b", status=308, state="gone", rules={"": "x/", "a/*": None, "b": "https://y.example.org/?q#f"})
     row = Row(full.name, 1, "e", full)
     assert tables.decode_row(_line(row)) == row
+
+
+async def test_a_missing_shard_is_put_again_also_where_its_content_is_the_same() -> None:
+    """Publishing what is published repairs the shard that it lies in."""
+    store = FakeStore()
+    await publish(store, [record("six")])
+    key = _table(store).shards[tables.shard_of("six")].key
+    assert key is not None
+    body = store.objects.pop(key).body
+    await publish(store, [record("six")])
+    assert store.objects[key].body == body
+
+
+async def test_a_damaged_object_keeps_its_last_published_row_in_a_new_epoch() -> None:
+    """What cannot be read is not taken for absent: the newest kept table says what was published last."""
+    store = FakeStore()
+    await publish(store, [record("six"), record("seven")])
+    del store.objects["table.json"]
+    await store.put("projects/six.json", b"\x00")
+    table = await _publisher(store).publish([])
+    assert sorted(await _rows(store, table)) == ["seven", "six"]

@@ -10,6 +10,7 @@ from docsredirect.domain.errors import Conflict, ImportRefused, StoreUnavailable
 from docsredirect.domain.projects import Author, Project
 from docsredirect.domain.records import Record
 from docsredirect.service.registry import Imported, ImportOptions, Outcome
+from docsredirect.service.replica import published_rows
 from tests.support.edges import AUTHOR, make_registry, record
 from tests.support.stores import FakeStore
 
@@ -27,7 +28,8 @@ def _project(store: FakeStore, name: str) -> Project:
 
 
 async def _put_tombstone(store: FakeStore, name: str) -> None:
-    revised = projects.revise(_project(store, name), name, None, time=1.0, author=AUTHOR, operation="x")
+    change = projects.Change(None, time=1.0, author=AUTHOR, operation="x")
+    revised = projects.revise(_project(store, name), name, change)
     await store.put(projects.key_of(name), projects.encode(revised.project))
 
 
@@ -183,3 +185,27 @@ async def test_history_that_outgrows_its_project_moves_out_and_nothing_is_lost()
         assert (moved.get("before") or {}).get("rules", {}).get("changing.html") == (
             f"to-{revision - 2}.html" if revision > 1 else None
         )
+
+
+async def test_a_project_whose_object_was_removed_goes_on_from_its_published_revision() -> None:
+    """Else the new record would lose against the row that is published, and never be seen."""
+    store = FakeStore()
+    registry = make_registry(store)
+    await registry.import_records(_by_name(record("six")), AUTHOR)
+    await registry.import_records(_by_name(record("six", "https://b.example.org/")), AUTHOR)
+    del store.objects["projects/six.json"]
+    await registry.import_records(_by_name(record("six", "https://c.example.org/")), AUTHOR)
+    assert _project(store, "six").revision == 3
+    rows = await published_rows(store)
+    assert rows is not None
+    assert [row.record for row in rows] == [record("six", "https://c.example.org/")]
+
+
+async def test_a_damaged_shard_does_not_stop_the_import_of_another_project() -> None:
+    """The guard counts what can be read; the import goes in, and its own shard is rebuilt."""
+    store = FakeStore()
+    registry = make_registry(store)
+    await registry.import_records(_by_name(*(record(f"project-{n}") for n in range(1_001))), AUTHOR)
+    for key in [key for key in store.objects if key.startswith("shards/")][:3]:
+        del store.objects[key]
+    assert _counts(await registry.import_records(_by_name(record("six")), AUTHOR)) == (1, 0, 0)

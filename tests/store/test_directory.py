@@ -375,3 +375,19 @@ async def test_close_lets_a_write_finish(tmp_path: Path) -> None:
     await store.close()
     await writing
     assert (tmp_path / "store" / "a").read_bytes() == bytes(1 << 20)
+
+
+async def test_a_disk_that_hangs_is_unavailable_and_can_be_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read that does not come back (here from a pipe that nobody writes to) ends in time, and so does closing."""
+    monkeypatch.setattr("docsredirect.store.directory._READ_SECONDS", 0.1)
+    monkeypatch.setattr("docsredirect.store.directory._CLOSE_SECONDS", 0.1)
+    store = DirectoryStore(tmp_path)
+    os.mkfifo(tmp_path / "k")
+    with pytest.raises(StoreUnavailable, match="did not answer within"):
+        await store.get("k")
+    async with asyncio.timeout(5):
+        await store.close()
+    with (tmp_path / "k").open("wb"):
+        pass  # lets the reader go, which this process would otherwise wait for at its end

@@ -35,17 +35,21 @@ class Connection:
         """Send bytes as they are."""
         self._writer.write(data)
 
+    def finish(self) -> None:
+        """Say that nothing more will be sent."""
+        self._writer.write_eof()
+
     async def receive(self, *, head: bool = False) -> Response | None:
-        """Return the next response, or None where the server has closed. `head`: it answers a HEAD request."""
+        """Return the next whole response, or None where the server has closed. `head`: it answers a HEAD request."""
         async with asyncio.timeout(10):
             try:
                 start = await self._reader.readuntil(b"\r\n\r\n")
+                status_line, *lines = start[:-4].decode("latin-1").split("\r\n")
+                headers = [(key.lower(), value.strip(" ")) for key, _, value in (line.partition(":") for line in lines)]
+                length = int(dict(headers).get("content-length", "0"))
+                body = b"" if head else await self._reader.readexactly(length)
             except (asyncio.IncompleteReadError, ConnectionResetError):
                 return None
-            status_line, *lines = start[:-4].decode("latin-1").split("\r\n")
-            headers = [(key.lower(), value.strip(" ")) for key, _, value in (line.partition(":") for line in lines)]
-            length = int(dict(headers).get("content-length", "0"))
-            body = b"" if head else await self._reader.readexactly(length)
         return Response(int(status_line.split(" ")[1]), headers, body)
 
     async def get(self, target: str, *, host: str = "pythonhosted.org", method: str = "GET") -> Response:
