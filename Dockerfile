@@ -1,6 +1,6 @@
 # docker build -t docsredirect .
-# docker run --read-only -p 8080:8080 -v docsredirect:/data docsredirect
-# What is stored lives under /data and nowhere else: the image's own files are never written.
+# docker run --read-only -p 8080:8080 -v docsredirect:/data -v docsredirect-state:/state docsredirect
+# What is stored lives under /data, an edge's last good table under /state; the image's own files are never written.
 
 FROM python:3.11-slim-bookworm AS builder
 WORKDIR /src
@@ -18,14 +18,15 @@ RUN /tools/bin/hatchling build -t wheel -d /wheel \
 FROM python:3.11-slim-bookworm
 COPY --from=builder /app /app
 # A new volume takes the owner of the folder that it is mounted over.
-RUN mkdir /data && chown 10001:10001 /data
+RUN mkdir /data /state && chown 10001:10001 /data /state
 ENV PATH="/app/bin:$PATH" \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    DOCSREDIRECT_STORE=file:///data
+    DOCSREDIRECT_STORE=file:///data \
+    DOCSREDIRECT_STATE_DIR=/state
 # A number, so that an orchestrator can check that it is not root.
 USER 10001:10001
-VOLUME /data
+VOLUME ["/data", "/state"]
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 # Liveness, not readiness: an edge that waits for its store must not be restarted for it.

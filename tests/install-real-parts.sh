@@ -22,7 +22,7 @@ apt() {
 
 # Services of these packages must neither start now nor at the next boot: the tests start their own.
 install_packages() {
-    programs=$(missing 1)
+    programs=$(missing 1) packages=$(missing 2)
     if [ ! -e "$policy" ]; then
         trap 'rm -f "$policy"' EXIT
         trap 'exit 1' HUP INT TERM
@@ -31,10 +31,11 @@ install_packages() {
     # An index that cannot be renewed may still do: the install decides.
     apt update || true
     # Unquoted on purpose: one word a package.
-    apt install --no-install-recommends $(missing 2) || return 1
+    apt install --no-install-recommends $packages || return 1
     if command -v systemctl >/dev/null 2>&1; then
-        for program in $programs; do
-            systemctl disable "$program" >/dev/null 2>&1 || true
+        # A unit may be named after its program and lie in another package, or be one of several in a package.
+        for unit in $programs $(dpkg -L $packages | sed -n 's,.*/systemd/system/\([^/]*\.[a-z]*\)$,\1,p'); do
+            systemctl disable "$unit" >/dev/null 2>&1 || true
         done
     fi
 }

@@ -16,6 +16,8 @@ _COMMANDS = {
     "resolve": "docsredirect.cli.resolve:resolve",
     "import": "docsredirect.cli.imports:import_",
     "export": "docsredirect.cli.exports:export",
+    "reconcile": "docsredirect.cli.repairs:reconcile",
+    "restore": "docsredirect.cli.repairs:restore",
     "config": "docsredirect.cli.about:config",
     "version": "docsredirect.cli.about:version",
 }

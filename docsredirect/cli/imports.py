@@ -1,8 +1,6 @@
 """`docsredirect import`: a table from a file into the store, published once at its end."""
 
 import sys
-import time
-import uuid
 from typing import IO, Any
 
 import click
@@ -11,13 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from docsredirect.cli import terminal
+from docsredirect.cli.writers import make_registry
 from docsredirect.domain.errors import ImportRefused
 from docsredirect.domain.projects import Author
 from docsredirect.domain.settings import Settings
 from docsredirect.formats.lines import Batch, Refusal, read_batch
-from docsredirect.service.publisher import Publisher
-from docsredirect.service.registry import Imported, ImportOptions, Outcome, Registry
-from docsredirect.store import Store, open_store
+from docsredirect.service.registry import Imported, ImportOptions, Outcome
+from docsredirect.store import open_store
 
 
 @click.command("import", short_help="Put the redirects of a file into the store.")
@@ -54,12 +52,6 @@ def import_(file: IO[bytes], dry_run: bool, only_new: bool, force: bool, reason:
         _say(batch, imported, options)
     if batch.refusals or imported.refused:
         sys.exit(1)
-
-
-def make_registry(store: Store) -> Registry:
-    """Return the writer of `store`, with the real clock and real randomness."""
-    publisher = Publisher(store, new_epoch=lambda: uuid.uuid4().hex[:16])
-    return Registry(store, publisher, clock=time.time, new_operation=lambda: uuid.uuid4().hex)
 
 
 async def _import(settings: Settings, batch: Batch, author: Author, options: ImportOptions) -> Imported:

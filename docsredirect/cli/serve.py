@@ -1,30 +1,30 @@
-"""`docsredirect serve`: run the service until it is told to stop."""
+"""`docsredirect serve`: open the port, then become the parent of the workers that serve on it."""
 
-import asyncio
 import os
 import signal
 import socket
 import sys
-from collections.abc import Coroutine
 from importlib import resources
-from typing import Any
+from typing import NoReturn
 
 import click
 import structlog
 
 from docsredirect import __version__
 from docsredirect.cli import terminal
-from docsredirect.cli.imports import make_registry
+from docsredirect.cli.writers import make_registry
 from docsredirect.domain.errors import StoreError
 from docsredirect.domain.projects import PREFIX, Author, decode, name_of
 from docsredirect.domain.settings import Settings
 from docsredirect.domain.tables import TABLE_KEY
-from docsredirect.edge import server
+from docsredirect.edge import parent
+from docsredirect.edge.listening import listen
 from docsredirect.formats.lines import read_batch
 from docsredirect.store import Store, open_store
 
 log = structlog.get_logger(__name__)
 
+_WORKER = "docsredirect.cli.worker"
 _SAMPLE = "data/sample.jsonl"
 SAMPLE_AUTHOR = Author(by="sample")
 
@@ -47,6 +47,7 @@ or open {base}/ in a browser. Ctrl-C stops.
 def serve(sample: bool) -> None:
     """Answer legacy URLs on DOCSREDIRECT_EDGE from the table in DOCSREDIRECT_STORE.
 
+    DOCSREDIRECT_WORKERS processes share the port. SIGHUP replaces them one by one without dropping a request;
     SIGTERM and Ctrl-C finish what is in flight, then exit 0.
 
     \b
@@ -55,42 +56,48 @@ def serve(sample: bool) -> None:
     settings = terminal.load_settings().settings
     terminal.set_up_logging(settings.log_level)
     try:
-        listener = server.listen(settings.edge)
+        listener = listen(settings.edge)
     except OSError as error:
         raise click.ClickException(f"{error.strerror}. Set DOCSREDIRECT_EDGE to another host:port.") from error
-    terminal.run(_serve(settings, listener, sample=sample))
-    # A thread that hangs on a dead disk would keep the interpreter from ending. Everything of worth is on disk.
-    sys.stderr.flush()
-    os._exit(0)
+    _stop_at_once_on_signals()
+    # Before there are workers, so that it happens once; in this process, because the parent is small all the same:
+    # becoming it lets go of everything that was imported for this.
+    if sample:
+        terminal.run(_load_sample(settings))
+    host, port = listener.getsockname()[:2]
+    log.info("listening", host=host, port=port, store=settings.store, workers=settings.workers)
+    if sample:
+        click.echo(_TRY.format(version=__version__, base=_base(host, port), store=settings.store), err=True)
+    _become_parent(settings, listener)
 
 
-async def _serve(settings: Settings, listener: socket.socket, *, sample: bool) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+def _stop_at_once_on_signals() -> None:
+    """Until there are workers, nothing is in flight: whatever is under way is as safe as from a loss of power."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        signal.signal(number, lambda *_: os._exit(0))
+
+
+def _become_parent(settings: Settings, listener: socket.socket) -> NoReturn:
+    """Put the parent in the place of this process, with the same number."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, parent.SIGNALS)  # until it can obey them
+    listener.set_inheritable(True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Workers import what this process would, wherever it was started from and however it was installed.
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    worker = (sys.executable, "-P", "-m", _WORKER)
+    arguments = (listener.fileno(), settings.workers, settings.shutdown_seconds, settings.log_level, *worker)
+    command = [sys.executable, "-P", "-S", parent.__file__, *map(str, arguments)]
+    os.execve(sys.executable, command, environ)  # noqa: S606 - no shell is wanted
+
+
+async def _load_sample(settings: Settings) -> None:
     async with open_store(settings.store) as store:
-        if sample:
-            await _until_stopped(_load_sample(settings, store), stop)
-        async with server.running(settings, store, listener):
-            host, port = listener.getsockname()[:2]
-            log.info("listening", host=host, port=port, store=store.url)
-            if sample and not stop.is_set():
-                click.echo(_TRY.format(version=__version__, base=_base(host, port), store=store.url), err=True)
-            await stop.wait()
-            log.info("stopping")
+        await _fill_with_sample(settings, store)
 
 
-async def _until_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
-    """Wait for `work`, but no longer than until `stop` is set."""
-    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
-    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    working.cancel()
-    stopping.cancel()
-    await asyncio.gather(working, stopping, return_exceptions=True)
-
-
-async def _load_sample(settings: Settings, store: Store) -> None:
+async def _fill_with_sample(settings: Settings, store: Store) -> None:
     """Import the bundled redirects of real projects where nobody has stored anything else, and nothing is published.
     An earlier load that broke off is finished."""
     try:

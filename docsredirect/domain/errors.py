@@ -9,6 +9,7 @@ DocsRedirectError
  ├ Unknown            nobody can say now where a name leads: never taken for "nowhere"
  └ StoreError
     ├ StoreUnavailable  the store did not answer, or answered something other than yes or no
+    ├ WritesRefused     the store does not keep the conditions of writes, so nothing is written to it
     ├ Conflict          the object is not what the writer believed it to be
     └ Damaged           an object is there, and is not what it should be
 
@@ -103,6 +104,12 @@ class StoreUnavailable(StoreError):
     """The store did not answer, or answered something other than yes or no."""
 
     code = "store-unavailable"
+
+
+class WritesRefused(StoreError):
+    """The store does not keep the conditions of writes: nothing is written to it, and reading goes on."""
+
+    code = "writes-refused"
 
 
 class Conflict(StoreError):

@@ -31,11 +31,15 @@ class Lookup(Enum):
     UNKNOWN = "unknown"
     """The table cannot say. Never the same as absent, which is None."""
 
+    DENIED = "denied"
+    """The operators have withdrawn it, whatever the table says."""
+
 
 UNKNOWN: Final = Lookup.UNKNOWN
+DENIED: Final = Lookup.DENIED
 
 Find = Callable[[str], Route | Lookup | None]
-"""A table as the decision sees it: a normalised name to its route, to None for absent, or to `UNKNOWN`."""
+"""A table as the decision sees it: a normalised name to its route, to None for absent, to `UNKNOWN` or `DENIED`."""
 
 
 class Answer(NamedTuple):
@@ -49,6 +53,12 @@ class Answer(NamedTuple):
     """The normalised name last looked up, or None where none was."""
     page: Page | None = None
     """The service's own page at this path, if it is one. The status is then what it answers where it stands alone."""
+
+
+class Denial(Answer):
+    """410 because the operators say so, whatever the table says. Nothing may keep it."""
+
+    __slots__ = ()
 
 
 _TOO_LONG = Answer(414)
@@ -85,6 +95,8 @@ def resolve(find: Find, path: str, query: str = "") -> Answer:
     route = find(name)
     if isinstance(route, Route):
         return _follow(route, rest, query, name)
+    if route is DENIED:
+        return Denial(410, name=name)
     return Answer(404 if route is None else 503, name=name)
 
 

@@ -18,6 +18,7 @@ PREFIX = "DOCSREDIRECT_"
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
+_S3_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9][A-Za-z0-9._-]*)*/?")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -51,8 +52,11 @@ class Settings(msgspec.Struct, frozen=True):
     """Everything that the environment decides."""
 
     store: str
+    state_dir: str | None
     edge: Address
     hosts: tuple[str, ...]
+    deny_file: str | None
+    workers: int
     poll_seconds: float
     stale_after: float
     keep_alive_seconds: float
@@ -100,12 +104,15 @@ class Loaded(NamedTuple):
 
 
 def _store(text: str) -> str:
-    scheme, separator, path = text.partition("://")
-    if not separator:
+    if "://" not in text or _S3_URL.fullmatch(text):
         return text
-    if scheme != "file" or not path.startswith("/") or "%00" in path:
-        raise ValueError("Give file:///path, or the path of a folder.")
+    if not text.startswith("file:///") or "%00" in text:
+        raise ValueError("Give s3://bucket/prefix, file:///path, or the path of a folder.")
     return text
+
+
+def _path(text: str) -> str | None:
+    return text or None
 
 
 def _address(text: str) -> Address:
@@ -158,9 +165,13 @@ def _text(text: str) -> str | None:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("store", "./docsredirect-data", "Where targets are kept: file:///path or a folder.", _store),
+    Setting("store", "./docsredirect-data", "Where targets are kept: s3://bucket/prefix, file:///path, or a folder.",
+            _store),
+    Setting("state_dir", "", "Where an edge keeps its last good table. On S3: $XDG_STATE_HOME/docsredirect.", _path),
     Setting("edge", "0.0.0.0:8080", "Where legacy URLs are answered, as host:port.", _address),
     Setting("hosts", "", "More hosts that are ours, separated by commas; * answers for any.", _hosts),
+    Setting("deny_file", "", "File of projects, one a line, that answer 410 at once; re-read on change.", _path),
+    Setting("workers", "1", "Processes that share the edge's port.", _between(1, 256, int)),
     Setting("poll_seconds", "2", "Seconds between two looks for a new table (±20 %).", _between(0.05, 3_600, float)),
     Setting("stale_after", "60", "Seconds without a successful poll until answers count as stale.",
             _between(1, 604_800, float)),
@@ -201,9 +212,20 @@ def load(environ: Mapping[str, str]) -> Loaded:
             (lifetimes if group else values)[field] = setting.parse(text)
         except ValueError as error:
             problems.append(f"{setting.variable} is {text!r}. {error}")
+    # A folder needs no second one beside it: who removes it means to begin anew, and an edge must not hold him up.
+    if not problems and values["state_dir"] is None and values["store"].startswith("s3://"):
+        values["state_dir"] = _default_state_dir(environ)
     if problems:
         raise InvalidSettings([*problems, *_slips(environ)])
     return Loaded(Settings(**values, lifetimes=Lifetimes(**lifetimes)), sources, _slips(environ))
+
+
+def _default_state_dir(environ: Mapping[str, str]) -> str | None:
+    """Return where a user's programs keep their state (XDG base directories, version 0.8), or None for nobody's."""
+    base = environ.get("XDG_STATE_HOME", "").strip()
+    if not base and (home := environ.get("HOME", "").strip()):
+        base = f"{home}/.local/state"
+    return f"{base}/docsredirect" if base else None
 
 
 def _slips(environ: Mapping[str, str]) -> list[str]:

@@ -80,9 +80,14 @@ def shard_of(name: str) -> int:
     return digest_of(name) >> 56
 
 
-def kept_key(table: Table) -> str:
-    """Return the key under which a copy of `table` is kept."""
-    return f"tables/{table.epoch}-{table.sequence}.json"
+def is_epoch(text: str) -> bool:
+    """Tell whether `text` is an epoch."""
+    return _EPOCH.fullmatch(text) is not None
+
+
+def kept_key(epoch: str, sequence: int) -> str:
+    """Return the key under which a copy of a table is kept."""
+    return f"tables/{epoch}-{sequence}.json"
 
 
 def epoch_of(key: str) -> str | None:
@@ -176,7 +181,8 @@ def decode_shard(number: int, ref: ShardRef, body: bytes) -> Shard:
         digest = digest_of(row.name)
         if row.name <= previous or digest >> 56 != number or not line.startswith(_row_start(row.name)):
             raise Damaged(f"{ref.key} holds {row.name!r} where it does not belong.")
-        if row.record is not None and names.normalise(row.record.project) != row.name:
+        project = row.name if row.record is None else row.record.project
+        if project != row.name and names.normalise(project) != row.name:
             raise Damaged(f"{ref.key} holds {row.name!r} with another project's record.")
         starts.setdefault(digest, []).append(position)
         position += len(line) + 1

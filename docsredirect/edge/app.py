@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from docsredirect.domain.errors import Unknown
-from docsredirect.domain.resolve import MAX_REQUEST, Answer, resolve
+from docsredirect.domain.resolve import DENIED, MAX_REQUEST, Answer, resolve
 from docsredirect.domain.settings import Settings
 from docsredirect.edge import responses
 from docsredirect.edge.lifetimes import TableState
@@ -64,7 +64,9 @@ class Edge:
             route = await self._lookups.read_through(answer.name)
         except Unknown:
             return answer
-        return resolve(lambda name: route, target.path, target.query)
+        # It may have been denied meanwhile.
+        denied = self._lookups.find(answer.name) is DENIED
+        return resolve(lambda name: DENIED if denied else route, target.path, target.query)
 
 
 def _closing(response: web.Response) -> web.Response:

@@ -22,6 +22,10 @@ class CacheControl(NamedTuple):
     cdn: str
 
 
+NOT_KEPT = CacheControl("no-store", "no-store")
+"""Of what was denied: it ends as soon as it is taken back. Said to the CDN too, which would keep a 410 otherwise."""
+
+
 def for_answer(status: int, state: TableState, lifetimes: Lifetimes) -> CacheControl:
     """Return the lifetimes of a redirect, 404 or 410."""
     absent = status == 404

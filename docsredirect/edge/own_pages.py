@@ -48,7 +48,7 @@ class OwnPages:
         return responses.page(_ROBOTS.format(origin=self._origin(target)).encode(), responses.PLAIN, self._max_age)
 
     async def _sitemap_part(self, target: Target) -> web.Response | None:
-        if not self._replica.complete:
+        if not self._replica.serves_all:
             return responses.refused(503, retry_after=self._settings.retry_after)
         body = await self._sitemap.render(target.query, self._origin(target))
         return None if body is None else responses.page(body, responses.XML, self._max_age)

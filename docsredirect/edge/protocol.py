@@ -6,6 +6,8 @@ routing would decode the path.
 """
 
 import asyncio
+import select
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -28,25 +30,36 @@ LINGER_SECONDS = 2.0
 WRITE_SECONDS = 10.0
 """How long a client may leave an answer unread."""
 
+GRACE_SECONDS = 1.0
+"""How long an idle connection stays once the server is told to end: a request that is already on its way still comes,
+and is answered. Longer than a round trip to the other side of the world."""
+
+_ABORT_SECONDS = 0.1
+"""How long what has not been finished in time may take to be broken off."""
+
 log = structlog.get_logger(__name__)
 
 
 class EdgeProtocol(RequestHandler):
     """One connection. What the parser refuses gets 400, or 414 for the request line; an exception of ours 500."""
 
-    __slots__ = ("_answered", "_write_deadline")
+    __slots__ = ("_answered", "_half_received", "_server", "_write_deadline")
 
     _write_deadline: asyncio.TimerHandle | None
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, server: "EdgeServer", **options: Any) -> None:
+        super().__init__(server, **options)
+        self._server = server
         self._write_deadline = None
+        self._half_received = False
         self._answered = 0
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send an answer."""
+        """Send an answer. While the server ends, the last one that is owed says that the connection closes."""
+        if self._server.draining and not self._messages:
+            resp.force_close()
         finished = await super().finish_response(request, resp, start_time)
         self._answered += 1
         return finished
@@ -72,6 +85,19 @@ class EdgeProtocol(RequestHandler):
         self._close = self._close or waiting == 1
         return waiting > 0
 
+    def close_if_idle(self) -> None:
+        """Close unless a request is being answered, has come in part, or has come and was not looked at yet."""
+        idle = self._waiter is not None and not self._waiter.done()
+        if idle and not self._half_received and not self._has_unread():
+            self.force_close()
+
+    def _has_unread(self) -> bool:
+        if self.transport is None or self.transport.is_closing():
+            return False
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
     def _give_up_writing(self) -> None:
         if self.transport is not None:
             self.transport.abort()
@@ -83,8 +109,10 @@ class EdgeProtocol(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the network."""
+        requests = self._request_count
         try:
             super().data_received(data)
+            self._half_received = self._request_count == requests
         except Exception:  # a parser's bug must not reach the event loop's log with a client's bytes in it
             log.exception("parser failed")
             self.force_close()
@@ -113,9 +141,49 @@ class EdgeProtocol(RequestHandler):
 class EdgeServer(web.Server):
     """aiohttp's low-level server, making `EdgeProtocol` connections."""
 
+    def __init__(self, handler: Any, **options: Any) -> None:
+        super().__init__(handler, **options)
+        self.draining = False
+        self._open: set[EdgeProtocol] = set()
+        self._none_open = asyncio.Event()
+        self._none_open.set()
+
     def __call__(self) -> RequestHandler:
         """Return the protocol of a new connection."""
         return EdgeProtocol(self, loop=self._loop, **self._kwargs)
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        """Count a connection."""
+        super().connection_made(handler, transport)
+        assert isinstance(handler, EdgeProtocol)
+        self._open.add(handler)
+        self._none_open.clear()
+
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
+        """Count one less."""
+        super().connection_lost(handler, exc)
+        assert isinstance(handler, EdgeProtocol)
+        self._open.discard(handler)
+        if not self._open:
+            self._none_open.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Answer what has been asked and what is still being asked, then close each connection; break off what is not
+        done within `seconds`. New connections must have been stopped before."""
+        self.draining = True
+        await asyncio.sleep(0)  # what was accepted already becomes a connection
+        sweeping = self._loop.call_later(GRACE_SECONDS, self._close_idle)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._none_open.wait()
+        sweeping.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2 * _ABORT_SECONDS):
+                await self.shutdown(_ABORT_SECONDS)
+
+    def _close_idle(self) -> None:
+        for connection in list(self._open):
+            connection.close_if_idle()
 
 
 def make_server(handler: Any, *, keep_alive_seconds: float) -> EdgeServer:

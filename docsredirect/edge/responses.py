@@ -6,9 +6,9 @@ from http import HTTPStatus
 from aiohttp import web
 
 from docsredirect import __version__
-from docsredirect.domain.resolve import Answer
+from docsredirect.domain.resolve import Answer, Denial
 from docsredirect.domain.settings import Lifetimes
-from docsredirect.edge.lifetimes import TableState, for_answer
+from docsredirect.edge.lifetimes import NOT_KEPT, TableState, for_answer
 from docsredirect.edge.pages import Pages
 from docsredirect.edge.requests import ALLOWED_METHODS
 
@@ -35,7 +35,7 @@ _SENTENCES = {
 
 def answered(answer: Answer, path: str, state: TableState, lifetimes: Lifetimes, pages: Pages) -> web.Response:
     """Return the response for a redirect, 404 or 410 of a project."""
-    keep = for_answer(answer.status, state, lifetimes)
+    keep = NOT_KEPT if isinstance(answer, Denial) else for_answer(answer.status, state, lifetimes)
     tags = ["docsredirect"] if answer.name is None else [f"project/{answer.name}", "docsredirect"]
     headers = {
         "Cache-Control": keep.browser,

@@ -6,7 +6,7 @@ the store fails (RFC 8767).
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Container
 from typing import NamedTuple
 
 import structlog
@@ -16,7 +16,7 @@ from docsredirect.domain import projects
 from docsredirect.domain.clock import Clock
 from docsredirect.domain.errors import Damaged, StoreError, Unknown
 from docsredirect.domain.records import Record
-from docsredirect.domain.resolve import UNKNOWN, Lookup
+from docsredirect.domain.resolve import DENIED, UNKNOWN, Lookup
 from docsredirect.domain.routes import Route
 from docsredirect.service.replica import Replica
 from docsredirect.store import Store
@@ -59,12 +59,22 @@ class Lookups:
     """The routes of all projects, from the table of `replica` or, for what that does not hold, from `store`.
 
     `clock` counts seconds from any fixed start. What a publication changes is dropped as `replica` takes it.
+    A name that is in `denied` is denied, whatever is known of it.
     """
 
-    def __init__(self, replica: Replica, store: Store, *, clock: Clock, hot_bytes: int = HOT_BYTES) -> None:
+    def __init__(
+        self,
+        replica: Replica,
+        store: Store,
+        *,
+        clock: Clock,
+        denied: Container[str] = frozenset(),
+        hot_bytes: int = HOT_BYTES,
+    ) -> None:
         self._replica = replica
         self._store = store
         self._clock = clock
+        self._denied = denied
         self._hot: LRUCache[str, tuple[Route, int]] = LRUCache(hot_bytes, getsizeof=lambda entry: entry[1])
         self._read: LRUCache[str, _Entry] = LRUCache(READ_THROUGH_BYTES, getsizeof=lambda entry: entry.cost)
         self._flights: dict[str, asyncio.Task[Route | None]] = {}
@@ -72,12 +82,14 @@ class Lookups:
         replica.on_change = self._forget
 
     def find(self, name: str) -> Route | Lookup | None:
-        """Return the route of a normalised name, None where it is known to have none, or `UNKNOWN`."""
+        """Return the route of a normalised name, None where it is known to have none, `UNKNOWN` or `DENIED`."""
+        if name in self._denied:
+            return DENIED
         hot = self._hot.get(name)
         if hot is not None:
             return hot[0]
         row = self._replica.row(name)
-        if row is UNKNOWN:
+        if isinstance(row, Lookup):
             entry = self._read.get(name)
             return entry.route if entry is not None and self._clock() < entry.fresh_until else UNKNOWN
         return None if row is None or row.record is None else self._compile(name, row.record)

@@ -6,25 +6,29 @@ table that the shards were merged into. Rows carry revisions and the higher one 
 again and an old row can never come back.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
 import structlog
 
 from docsredirect.domain import projects, tables
-from docsredirect.domain.errors import Conflict, Damaged
+from docsredirect.domain.errors import Conflict, Damaged, StoreUnavailable
 from docsredirect.domain.tables import EMPTY_SHARD, SHARDS, TABLE_KEY, Row, ShardRef, Table
 from docsredirect.service.concurrency import for_each
 from docsredirect.service.replica import read_shard
-from docsredirect.store import Store
+from docsredirect.store import Store, StoredObject
 
 _AT_ONCE = 32
 """Store requests under way at a time: at 60 ms each, 500 objects a second."""
 
-_ATTEMPTS = 50
+_ATTEMPTS = 100
 """Lost races before giving up. Each one lost means that another publisher has won."""
+
+MAX_SECONDS = 600.0
+"""How long one attempt may take. Unused shards are removed after 24 hours, so this is far on the safe side."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,22 +42,30 @@ class _Held(NamedTuple):
 
 
 class Publisher:
-    """Publishes what changed. `new_epoch` gives 16 random hexadecimal digits for a table that begins anew."""
+    """Publishes what changed. `new_epoch` gives 16 random hexadecimal digits for a table that begins anew; `pause`
+    the seconds to wait before an attempt, so that rivals do not meet again and again."""
 
-    def __init__(self, store: Store, new_epoch: Callable[[], str]) -> None:
+    def __init__(
+        self, store: Store, new_epoch: Callable[[], str], pause: Callable[[int], float] = lambda attempt: 0.0
+    ) -> None:
         self._store = store
         self._new_epoch = new_epoch
+        self._pause = pause
 
-    async def publish(self, changed: Iterable[Row]) -> Table:
-        """Publish `changed` and return the table that holds it: the one in place where that already does.
+    async def publish(self, changed: Iterable[Row], *, check: Iterable[int] = ()) -> Table:
+        """Publish `changed` and return the table that holds it: the one in place where that already does. The shards
+        `check` are read too, and rebuilt where that fails.
 
         Raises `StoreUnavailable`, `Damaged` for a ``table.json`` that cannot be read, and `Conflict` when every
         attempt lost its race.
         """
         rows = {row.name: row for row in changed}
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
+            await asyncio.sleep(self._pause(attempt))
             held = await self._read_table()
-            table = await (self._build(rows) if held is None else self._merge(held.table, rows))
+            # A publisher that is this slow may find its shards removed as unused before a table names them.
+            async with _time_limit():
+                table = await (self._build(rows) if held is None else self._merge(held.table, rows, check))
             if held is not None and table.shards == held.table.shards:
                 return held.table
             try:
@@ -85,11 +97,28 @@ class Publisher:
 
     async def _keep(self, table: Table, body: bytes) -> None:
         with suppress(Conflict):  # a publisher that lost its race has kept it already
-            await self._store.create(tables.kept_key(table), body)
+            await self._store.create(tables.kept_key(table.epoch, table.sequence), body)
 
-    async def _merge(self, table: Table, changed: Rows) -> Table:
+    async def begin_epoch(self, follows: Iterable[str]) -> Table:
+        """Publish a new epoch, built from the objects, in place of whatever is published, damaged or not: edges that
+        hold a table of an epoch in `follows`, or of one that is seen in ``tables/``, will take it.
+
+        Raises `StoreUnavailable`, and `Conflict` where somebody else publishes meanwhile.
+        """
+        stored = await self._store.get(TABLE_KEY)
+        table = await self._build({}, {*follows, *_epochs(stored)})
+        body = tables.encode_table(table)
+        if stored is None:
+            await self._store.create(TABLE_KEY, body)
+        else:
+            await self._store.replace(TABLE_KEY, body, stored.etag)
+        await self._keep(table, body)
+        log.info("published a new epoch", epoch=table.epoch, follows=table.follows, rows=table.rows)
+        return table
+
+    async def _merge(self, table: Table, changed: Rows, check: Iterable[int]) -> Table:
         refs = list(table.shards)
-        by_shard: dict[int, Rows] = defaultdict(dict)
+        by_shard: dict[int, Rows] = defaultdict(dict, {number: {} for number in check})
         for name, row in changed.items():
             by_shard[tables.shard_of(name)][name] = row
 
@@ -105,7 +134,7 @@ class Publisher:
         await for_each(sorted(by_shard), merge_shard, _AT_ONCE)
         return Table(epoch=table.epoch, sequence=table.sequence + 1, follows=table.follows, shards=tuple(refs))
 
-    async def _build(self, changed: Rows) -> Table:
+    async def _build(self, changed: Rows, follows: Iterable[str] = ()) -> Table:
         """Begin a new epoch from the objects. Every earlier epoch that is still seen is one that it follows."""
         rows = await self._rows_of_objects(changed)
         by_shard: list[Rows] = [{} for _ in range(SHARDS)]
@@ -119,7 +148,7 @@ class Publisher:
         await for_each(range(SHARDS), put_shard, _AT_ONCE)
         kept = self._store.list_objects("tables/")
         seen = {epoch async for listed in kept if (epoch := tables.epoch_of(listed.key))}
-        return Table(epoch=self._new_epoch(), sequence=1, follows=tuple(sorted(seen)), shards=tuple(refs))
+        return Table(epoch=self._new_epoch(), sequence=1, follows=tuple(sorted({*seen, *follows})), shards=tuple(refs))
 
     async def _put_shard(self, number: int, present: ShardRef, rows: Rows) -> ShardRef:
         ref, body = tables.encode_shard(number, (rows[name] for name in sorted(rows)))
@@ -198,7 +227,34 @@ def row_of(project: projects.Project, etag: str) -> Row:
 
 
 def _newer(present: Mapping[str, Row], changed: Mapping[str, Row]) -> Rows:
-    """Return both, of each name the higher revision; of equal ones the present, so that nothing is rewritten."""
+    """Return both, of each name the higher revision. Of equal ones the present, except where only the object's ETag
+    is another: then the store was moved, and the hint is renewed."""
     return dict(present) | {
-        name: row for name, row in changed.items() if name not in present or row.revision > present[name].revision
+        name: row
+        for name, row in changed.items()
+        if name not in present or row.revision > present[name].revision or _is_moved(present[name], row)
     }
+
+
+def _is_moved(present: Row, row: Row) -> bool:
+    return row.revision == present.revision and row.etag != present.etag and row.record == present.record
+
+
+def _epochs(stored: StoredObject | None) -> set[str]:
+    """Return the epochs that the bytes of a table know of, as far as they can be read."""
+    if stored is None:
+        return set()
+    try:
+        table = tables.decode_table(stored.body)
+    except Damaged:
+        return set()
+    return {table.epoch, *table.follows}
+
+
+@asynccontextmanager
+async def _time_limit() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(MAX_SECONDS):
+            yield
+    except TimeoutError as error:
+        raise StoreUnavailable(f"Publishing took longer than {MAX_SECONDS:g} seconds.") from error

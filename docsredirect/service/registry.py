@@ -5,7 +5,7 @@ answer was lost is recognised by its operation id in the history, also when anot
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from enum import Enum
 from typing import NamedTuple
@@ -20,13 +20,17 @@ from docsredirect.domain.projects import Author, Change, Project
 from docsredirect.domain.records import Record
 from docsredirect.domain.tables import TABLE_KEY, Row
 from docsredirect.service.concurrency import for_each
+from docsredirect.service.publications import Publications
 from docsredirect.service.publisher import Publisher, row_of
 from docsredirect.service.replica import read_shard
 from docsredirect.store import Store
 
 _AT_ONCE = 32
-_ATTEMPTS = 20
-"""Lost races of one import for one project before it is reported instead."""
+_ATTEMPTS = 100
+"""Lost races for one project before that is reported instead."""
+
+PUBLISHED_SECONDS = 2.0
+"""How long a single write waits for its publication before it answers that there is none yet."""
 
 GUARDED_ROWS = 1_000
 GUARDED_SHARE = 0.2
@@ -71,22 +75,53 @@ class Imported(msgspec.Struct):
     """Why the import would be refused without force: only a dry run says so instead of raising."""
 
 
+class Written(NamedTuple):
+    """What one write came to: its outcome, the revision that now stands, and whether that is published."""
+
+    outcome: Outcome
+    revision: int
+    published: bool
+
+
 class _Read(NamedTuple):
     project: Project
     etag: str
 
 
+_Floor = Callable[[str], Awaitable[int]]
+"""Tells the revision that is published of a project whose object is gone: its revisions go on from there, or the
+table would keep the published row."""
+
+
 class Registry:
-    """Writes projects into `store` and publishes through `publisher`.
+    """Writes projects into `store` and publishes through `publisher`; single writes through `publications`, which
+    somebody must run.
 
     `clock` gives seconds since the epoch; `new_operation` an id that no other operation has.
     """
 
-    def __init__(self, store: Store, publisher: Publisher, *, clock: Clock, new_operation: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        publisher: Publisher,
+        publications: Publications | None = None,
+        *,
+        clock: Clock,
+        new_operation: Callable[[], str],
+    ) -> None:
         self._store = store
         self._publisher = publisher
+        self._publications = publications
         self._clock = clock
         self._new_operation = new_operation
+
+    async def put(self, record: Record, author: Author) -> Written:
+        """Write one record and wait a moment for its publication. Raises `StoreUnavailable`, `Damaged` where the
+        project's object cannot be read, and `Conflict` where every attempt lost its race."""
+        assert self._publications is not None, "single writes need somebody who publishes"
+        outcome, row = await self._write(record.name, record, author, DEFAULT_OPTIONS, self._floor)
+        assert row is not None, "only a dry run has no row"
+        return Written(outcome, row.revision, await self._publications.published(row, PUBLISHED_SECONDS))
 
     async def import_records(
         self,
@@ -103,18 +138,44 @@ class Registry:
         Raises `ImportRefused`, before anything is written, where too much of the table would change; and
         `StoreUnavailable`.
         """
-        imported, rows = Imported(), dict[str, Row]()
         published = await self._published()
+        needs_force = None
         if not options.force and not options.only_new:
-            imported.needs_force = _too_much(records, published)
-            if imported.needs_force and not options.dry_run:
-                raise ImportRefused(f"The import was refused: {imported.needs_force}.")
+            needs_force = _too_much(records, published)
+            if needs_force and not options.dry_run:
+                raise ImportRefused(f"The import was refused: {needs_force}.")
+        imported = await self._write_all(records, author, options, published, progress)
+        imported.needs_force = needs_force
+        return imported
+
+    async def restore(
+        self, wanted: Mapping[str, Row], author: Author, *, progress: Callable[[], None] = lambda: None
+    ) -> Imported:
+        """Make every project what `wanted`, the rows of an earlier table, say, as new revisions, and publish once.
+        Projects that it does not know become tombstones."""
+        published = await self._published()
+        records = {name: row.record for name, row in wanted.items()}
+        records |= {name: None for name in published if name not in records}
+        return await self._write_all(records, author, DEFAULT_OPTIONS, published, progress)
+
+    async def _write_all(
+        self,
+        records: Mapping[str, Record | None],
+        author: Author,
+        options: ImportOptions,
+        published: Mapping[str, Row],
+        progress: Callable[[], None],
+    ) -> Imported:
+        imported, rows = Imported(), dict[str, Row]()
+
+        async def floor(name: str) -> int:
+            return published[name].revision if name in published else 0
 
         async def write(name: str) -> None:
             try:
-                outcome, row = await self._write(records[name], author, options, published.get(name))
+                outcome, row = await self._write(name, records[name], author, options, floor)
             except (Conflict, Damaged) as error:
-                log.error("record not imported", project=name, reason=str(error))
+                log.error("project not written", project=name, reason=str(error))
                 imported.refused.append(Refused(name, str(error)))
             else:
                 imported.counts[outcome] += 1
@@ -142,25 +203,33 @@ class Registry:
                 rows |= {row.name: row for row in map(tables.decode_row, shard.lines())}
         return rows
 
+    async def _floor(self, name: str) -> int:
+        stored = await self._store.get(TABLE_KEY)
+        if stored is None:
+            return 0
+        digest = tables.digest_of(name)
+        number = digest >> 56
+        shard = await read_shard(self._store, number, tables.decode_table(stored.body).shards[number])
+        line = shard.get(name, digest)
+        return 0 if line is None else tables.decode_row(line).revision
+
     async def _write(
-        self, record: Record, author: Author, options: ImportOptions, published: Row | None
+        self, name: str, record: Record | None, author: Author, options: ImportOptions, floor: _Floor
     ) -> tuple[Outcome, Row | None]:
-        name, operation = record.name, self._new_operation()
-        # Where the object is gone, its revisions go on from the published one: else the table would keep that.
-        floor = 0 if published is None else published.revision
+        operation = self._new_operation()
         for _ in range(_ATTEMPTS):
             read = await self._read(name)
             if read is not None and _wrote(read.project, operation):
                 return _outcome(read.project, operation), row_of(*read)
             present = None if read is None else read.project.record
-            if read is not None and present is not None and (options.only_new or present == record):
-                return Outcome.UNCHANGED, row_of(*read)
+            if present == record or (present is not None and options.only_new):
+                return Outcome.UNCHANGED, None if read is None else row_of(*read)
             outcome = Outcome.CREATED if present is None else Outcome.CHANGED
             if options.dry_run:
                 return outcome, None
             change = Change(record, self._clock(), author, operation)
             try:
-                return outcome, await self._commit(name, read, change, floor)
+                return outcome, await self._commit(name, read, change, 0 if read is not None else await floor(name))
             except Conflict:
                 continue
         raise Conflict(f"{name} changed {_ATTEMPTS} times while it was being written.")

@@ -16,6 +16,7 @@ from docsredirect.domain.errors import Damaged, NotModified, StoreError, StoreUn
 from docsredirect.domain.resolve import UNKNOWN, Lookup
 from docsredirect.domain.tables import SHARDS, TABLE_KEY, Row, Shard, ShardRef, Table
 from docsredirect.service.concurrency import for_each
+from docsredirect.service.last_good import LastGood
 from docsredirect.store import Store
 
 _AT_ONCE = 16
@@ -25,10 +26,12 @@ log = structlog.get_logger(__name__)
 
 
 class Replica:
-    """The table in memory. `clock` counts seconds from any fixed start."""
+    """The table in memory. `clock` counts seconds from any fixed start. `last_good` is where it is kept on disk."""
 
-    def __init__(self, store: Store, *, clock: Clock) -> None:
+    def __init__(self, store: Store, *, clock: Clock, last_good: LastGood | None = None) -> None:
         self._store = store
+        self._last_good = last_good
+        self._started_stale = False
         self._clock = clock
         self._started = clock()
         self.on_change: Callable[[Collection[str]], None] = lambda names: None
@@ -51,6 +54,11 @@ class Replica:
     def complete(self) -> bool:
         """Tell whether every shard of the table is held."""
         return self._etag is not None
+
+    @property
+    def serves_all(self) -> bool:
+        """Tell whether every name is answered from memory."""
+        return None not in self._shards
 
     @property
     def rows(self) -> int:
@@ -80,7 +88,10 @@ class Replica:
         return None if self.last_success is None else self._clock() - self.last_success
 
     def is_stale(self, after: float) -> bool:
-        """Tell whether no poll has succeeded for `after` seconds, of this process's life at the most."""
+        """Tell whether no poll has succeeded for `after` seconds, of this process's life at the most. A table from
+        disk is stale until one has: nobody knows how old it is."""
+        if self.last_success is None and self._started_stale:
+            return True
         return self._clock() - (self._started if self.last_success is None else self.last_success) > after
 
     async def poll(self) -> bool:
@@ -101,11 +112,23 @@ class Replica:
         self._refused.clear()
         return True
 
+    async def load_last_good(self) -> None:
+        """Begin with the table on local disk, if there is one."""
+        loaded = None if self._last_good is None else await self._last_good.load()
+        if loaded is None:
+            return
+        self.table, self._shards = loaded
+        self._started_stale = True
+        if None not in self._shards:
+            self._applied = self.table
+        log.info("started with the last good table", sequence=self.table.sequence, rows=self.rows)
+
     async def follow(self, pauses: Iterator[float]) -> None:
-        """Poll for ever, pausing between two polls for the seconds that `pauses` gives.
+        """Begin with what is on local disk, then poll for ever, pausing for the seconds that `pauses` gives.
 
         A fault of our own fails one poll: an edge that stopped following would serve an old table for ever.
         """
+        await self.load_last_good()
         for pause in pauses:
             try:
                 await self.poll()
@@ -136,6 +159,8 @@ class Replica:
         await self._fetch(table)
         self._etag = stored.etag
         self._applied = table
+        if self._last_good is not None:
+            await self._last_good.keep_table(table, stored.body)
 
     def _check_order(self, table: Table) -> None:
         held = self._applied
@@ -151,7 +176,7 @@ class Replica:
 
         async def fetch_shard(number: int) -> None:
             try:
-                self._take(number, await read_shard(self._store, number, table.shards[number]))
+                self._take(number, await self._fetch_shard(number, table.shards[number]))
             except Damaged as error:
                 self._refuse(str(table.shards[number].key), error)
                 problems.append(str(error))
@@ -163,6 +188,13 @@ class Replica:
         await for_each(missing, fetch_shard, _AT_ONCE)
         if problems:
             raise StoreUnavailable(f"{len(problems)} of {len(missing)} new shards are not held: {problems[0]}")
+
+    async def _fetch_shard(self, number: int, ref: ShardRef) -> Shard:
+        body = await _shard_body(self._store, ref)
+        shard = await asyncio.to_thread(tables.decode_shard, number, ref, body)
+        if self._last_good is not None and ref.key is not None:
+            await self._last_good.keep_shard(ref.key, body)
+        return shard
 
     def _take(self, number: int, shard: Shard) -> None:
         present = self._shards[number]
@@ -180,13 +212,16 @@ class Replica:
 
 async def read_shard(store: Store, number: int, ref: ShardRef) -> Shard:
     """Return a shard from the store, verified. Raises `Damaged`, also where it is missing, and `StoreUnavailable`."""
-    body = b""
-    if ref.key is not None:
-        stored = await store.get(ref.key)
-        if stored is None:
-            raise Damaged(f"{ref.key} is missing.")
-        body = stored.body
-    return await asyncio.to_thread(tables.decode_shard, number, ref, body)
+    return await asyncio.to_thread(tables.decode_shard, number, ref, await _shard_body(store, ref))
+
+
+async def _shard_body(store: Store, ref: ShardRef) -> bytes:
+    if ref.key is None:
+        return b""
+    stored = await store.get(ref.key)
+    if stored is None:
+        raise Damaged(f"{ref.key} is missing.")
+    return stored.body
 
 
 async def published_rows(store: Store) -> list[Row] | None:
@@ -195,7 +230,12 @@ async def published_rows(store: Store) -> list[Row] | None:
     stored = await store.get(TABLE_KEY)
     if stored is None:
         return None
+    return await read_rows(store, tables.decode_table(stored.body))
+
+
+async def read_rows(store: Store, table: Table) -> list[Row]:
+    """Return all rows of a table, sorted by name. Raises `Damaged` and `StoreUnavailable`."""
     rows: list[Row] = []
-    for number, ref in enumerate(tables.decode_table(stored.body).shards):
+    for number, ref in enumerate(table.shards):
         rows += map(tables.decode_row, (await read_shard(store, number, ref)).lines())
     return sorted(rows, key=lambda row: row.name)

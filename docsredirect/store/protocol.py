@@ -31,7 +31,8 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Store(Protocol):
-    """An object store with conditional writes. Every operation may raise `StoreUnavailable`."""
+    """An object store with conditional writes. Every operation may raise `StoreUnavailable`, and every writing one
+    `WritesRefused`."""
 
     @property
     def url(self) -> str:
@@ -61,6 +62,10 @@ class Store(Protocol):
 
     def list_objects(self, prefix: str) -> AsyncIterator[Listed]:
         """Go through the objects whose keys begin with `prefix`, in the order of their keys."""
+        ...
+
+    async def now(self) -> float:
+        """Return the time by the store's own clock, the one of `Listed.modified`, in seconds since the epoch."""
         ...
 
     async def close(self) -> None:

@@ -1,86 +1,124 @@
-"""What 25,000 projects cost: importing them, starting with them, holding them."""
+"""What 25,000 projects cost, and 1,000,000: importing them, starting with them, holding them, taking in a change.
 
+``--projects N`` measures one size instead of both; ``--store rgw`` starts from another store than a folder;
+``--workers N`` starts so many (1). With ``--quick`` the sizes are 25,000 and 100,000.
+
+The import goes through the command line, and only up to 25,000 projects and into a folder. Larger tables are written
+as the publisher would write them, once a run. "From the last good table" starts with the store out of reach: a
+folder is renamed away, and S3 resets every connection. Where `serve` keeps no such table, these figures are missing.
+"""
+
+import asyncio
 import json
 import os
-import re
 import subprocess
-import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
-from tests.bench import synthetic
+from tests.bench import prepared, scanning, synthetic, taking_in
+from tests.bench.alone import alone
+from tests.bench.fronts import Outage, cuttable
+from tests.bench.memory import Memory
+from tests.bench.options import Options
+from tests.bench.places import Place, place_with
 from tests.bench.report import Figure
+from tests.bench.services import COMMAND, running
 
-PROJECTS = 25_000
+IMPORTED = 25_000
+SIZES = (25_000, 1_000_000)
+QUICK_SIZES = (25_000, 100_000)
 RUNS = 3
-_DEADLINE = 60.0
-_COMMAND = (sys.executable, "-m", "docsredirect")
+CHANGES = 10
+_KEPT_SECONDS = 20.0
 
 
-def figures() -> list[Figure]:
+def figures(options: Options) -> list[Figure]:
     """Measure, each run in a folder of its own."""
-    first, again, ready, memory, empty = [], [], [], [], []
-    for _ in range(RUNS):
+    measured = []
+    if options.projects is None and options.store == "directory":
+        measured += _importing(IMPORTED, runs=1 if options.quick else RUNS)
+    sizes = (options.projects,) if options.projects else QUICK_SIZES if options.quick else SIZES
+    for count in sizes:
+        measured += _starting(options, count)
+        with prepared.folder_with(count) as folder:
+            measured += alone(taking_in.figures, folder, count, options.size(options.changes, CHANGES, CHANGES))
+    names = options.size(None, scanning.RANDOM_NAMES, scanning.RANDOM_NAMES // 10)
+    with prepared.folder_with(sizes[0]) as folder:
+        measured += alone(scanning.figures, folder, sizes[0], names)
+    return measured
+
+
+def _importing(count: int, runs: int) -> list[Figure]:
+    first, again = [], []
+    for _ in range(runs):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "records.jsonl"
-            file.write_text("".join(f"{json.dumps(each)}\n" for each in synthetic.records(PROJECTS)), encoding="utf-8")
+            file.write_text("".join(f"{json.dumps(each)}\n" for each in synthetic.records(count)), encoding="utf-8")
             first.append(_import(folder, file))
             again.append(_import(folder, file))
-            seconds, mebibytes = _serve(folder, PROJECTS)
-            ready.append(seconds)
-            memory.append(mebibytes)
-        with tempfile.TemporaryDirectory() as folder:
-            empty.append(_serve(folder, 0)[1])
-    what = f"{PROJECTS:,} projects"
     return [
-        Figure(f"import {what} into an empty store", "s", first),
-        Figure(f"import the same {what} again", "s", again),
-        Figure(f"start to ready with {what}", "s", ready),
-        Figure(f"resident memory with {what}", "MiB", memory),
-        Figure("resident memory with an empty store", "MiB", empty),
+        Figure(f"import {count:,} projects into an empty store", "s", first),
+        Figure(f"import the same {count:,} projects again", "s", again),
     ]
 
 
-def _environ(folder: str) -> dict[str, str]:
-    return {**os.environ, "DOCSREDIRECT_STORE": f"{folder}/store", "DOCSREDIRECT_EDGE": "127.0.0.1:0"}
-
-
 def _import(folder: str, file: Path) -> float:
+    environ = {**os.environ, "DOCSREDIRECT_STORE": f"{folder}/store"}
     start = time.perf_counter()
-    subprocess.run([*_COMMAND, "import", str(file)], env=_environ(folder), check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*COMMAND, "import", str(file)], env=environ, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
-def _serve(folder: str, rows: int) -> tuple[float, float]:
-    """Return the seconds from start to a table of `rows` rows that is held, and the process's resident MiB then."""
-    start = time.perf_counter()
-    process = subprocess.Popen([*_COMMAND, "serve"], env=_environ(folder), stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        while not (found := re.search(r'"port": (\d+)', process.stderr.readline())):
-            assert process.poll() is None, "the process ended"
-        while not _is_ready(int(found.group(1)), rows):
-            assert time.perf_counter() - start < _DEADLINE, "not ready in time"
-            time.sleep(0.005)
-        return time.perf_counter() - start, _resident(process.pid)
-    finally:
-        process.terminate()
-        process.communicate(timeout=15)
+def _starting(options: Options, count: int) -> list[Figure]:
+    workers = options.size(options.workers, 1, 1)
+    from_store: list[float] = []
+    from_disk: list[float] = []
+    memory: list[Memory] = []
+    kept_memory: list[Memory] = []
+    is_kept = True
+    with place_with(options.store, count) as place, cuttable(place) as (through, set_outage):
+        for _ in range(1 if options.quick else RUNS):
+            with tempfile.TemporaryDirectory() as state, running(_environ(place, state), workers=workers) as service:
+                from_store.append(service.until_ready(count))
+                memory += asyncio.run(service.memory())
+            with tempfile.TemporaryDirectory() as state:
+                environ = _environ(through, state)
+                is_kept = is_kept and _keep(environ, Path(state))
+                if not is_kept:
+                    continue
+                set_outage(Outage.RESET)
+                with running(environ, workers=workers) as service:
+                    from_disk.append(service.until_ready(count, polled=False))
+                    kept_memory += asyncio.run(service.memory())
+                set_outage(None)
+    what = f"{count:,} projects"
+    return [
+        Figure(f"start to ready with {what}, from the store ({options.store})", "s", from_store),
+        *_memory(f"with {what}, {workers} worker(s), from the store", memory),
+        *([Figure(f"start to ready with {what}, from the last good table", "s", from_disk)] if from_disk else []),
+        *_memory(f"with {what}, {workers} worker(s), from the last good table", kept_memory),
+    ]
 
 
-def _is_ready(port: int, rows: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/health/ready", timeout=5) as response:
-            status = json.load(response)
-    except urllib.error.HTTPError:
-        return False
-    return bool(status["rows"] == rows and status["seconds_since_successful_poll"] is not None)
+def _memory(what: str, memory: list[Memory]) -> list[Figure]:
+    if not memory:
+        return []
+    return [
+        Figure(f"resident memory per worker {what}", "MiB", [each.resident for each in memory]),
+        Figure("… its proportional share (PSS)", "MiB", [each.proportional for each in memory]),
+        Figure("… private", "MiB", [each.private for each in memory]),
+    ]
 
 
-def _resident(pid: int) -> float:
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
-    assert found is not None
-    return int(found.group(1)) / 1024
+def _environ(place: Place, state: str) -> dict[str, str]:
+    return {**place.environ, "DOCSREDIRECT_STORE": place.url, "DOCSREDIRECT_STATE_DIR": state}
+
+
+def _keep(environ: dict[str, str], state: Path) -> bool:
+    """Let a service keep its last good table on disk. False where it keeps none."""
+    with running(environ):
+        until = time.monotonic() + _KEPT_SECONDS
+        while not next(state.rglob("table.json"), None) and time.monotonic() < until:
+            time.sleep(0.1)
+    return next(state.rglob("table.json"), None) is not None

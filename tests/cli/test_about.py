@@ -12,7 +12,7 @@ from docsredirect.cli import main
 from docsredirect.domain.settings import SETTINGS
 from tests.cli.commands import Cli, invoke
 
-COMMANDS = ["serve", "resolve", "import", "export", "config", "version"]
+COMMANDS = ["serve", "resolve", "import", "export", "reconcile", "restore", "config", "version"]
 
 
 def test_config_shows_every_setting(cli: Cli) -> None:

@@ -1,4 +1,4 @@
-"""A whole process: what it prints, what SIGTERM does, and what it says when it cannot start."""
+"""The whole service as processes: what it prints, what SIGTERM does, and what it says when it cannot start."""
 
 import asyncio
 import os
@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.support.edges import publish, record, running_edge
 from tests.support.http import Connection
 from tests.support.stores import FakeStore
@@ -18,15 +20,17 @@ SERVE = (sys.executable, "-m", "docsredirect", "serve")
 
 
 @asynccontextmanager
-async def _serving(
+async def serving(
     folder: Path, *arguments: str, **environ: str
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+    """Run `serve` over a store in `folder` and give its process, the parent of the workers, and its port."""
     variables = {
         **os.environ, "DOCSREDIRECT_EDGE": "127.0.0.1:0", "DOCSREDIRECT_STORE": str(folder / "store"), **environ,
     }  # fmt: skip
     process = await asyncio.create_subprocess_exec(
-        *SERVE, *arguments, env=variables, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
+        *SERVE, *arguments, env=variables, start_new_session=True,
+        stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
     try:
         assert process.stderr is not None
         async with asyncio.timeout(20):
@@ -36,13 +40,15 @@ async def _serving(
     finally:
         if process.returncode is None:
             process.kill()
-        await process.communicate()
+        # To the end of the workers, which hold these pipes too.
+        async with asyncio.timeout(10):
+            await process.communicate()
 
 
 async def test_the_sample_is_loaded_once_and_served(tmp_path: Path) -> None:
     """`serve --sample` fills an empty store and leaves one that is not empty alone."""
     for _ in range(2):
-        async with _serving(tmp_path, "--sample") as (_, port):
+        async with serving(tmp_path, "--sample") as (_, port):
             connection = await Connection.open(port)
             response = await connection.get("/Six/x", host="127.0.0.1")
             assert response.header("location") == "https://six.readthedocs.io/en/latest/x"
@@ -91,7 +97,7 @@ async def test_an_edge_ends_in_time_also_where_the_store_never_answers() -> None
 
 async def test_sigterm_ends_the_process_with_0(tmp_path: Path) -> None:
     """Idle connections are closed, new ones are refused, exit 0 in time."""
-    async with _serving(tmp_path, "--sample") as (process, port):
+    async with serving(tmp_path, "--sample") as (process, port):
         idle = await Connection.open(port)
         assert (await idle.get("/six/")).status == 301
         process.send_signal(signal.SIGTERM)
@@ -101,6 +107,31 @@ async def test_sigterm_ends_the_process_with_0(tmp_path: Path) -> None:
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0
         await idle.close()
+
+
+async def test_ctrl_c_ends_all_processes_in_order(tmp_path: Path) -> None:
+    """A terminal sends it to the parent and the workers alike: exit 0, no traceback."""
+    async with serving(tmp_path, DOCSREDIRECT_WORKERS="2") as (process, port):
+        connection = await Connection.open(port)
+        assert (await connection.get("/-/health/live")).status == 200
+        await connection.close()
+        os.killpg(process.pid, signal.SIGINT)
+        async with asyncio.timeout(10):
+            _, errors = await process.communicate()
+        assert process.returncode == 0
+        assert b"Traceback" not in errors
+        assert errors.count(b'"worker ended"') == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_the_service_also_before_it_serves(tmp_path: Path, number: signal.Signals) -> None:
+    """Right after the port is open there may be no worker yet, or one that still loads: exit 0 all the same."""
+    async with serving(tmp_path) as (process, port):
+        process.send_signal(number)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 async def test_an_address_that_is_taken_is_a_plain_sentence(tmp_path: Path) -> None:
@@ -121,7 +152,7 @@ async def test_an_address_that_is_taken_is_a_plain_sentence(tmp_path: Path) -> N
 async def test_a_store_that_cannot_be_used_does_not_keep_the_edge_from_starting(tmp_path: Path) -> None:
     """Live, not ready, 503; and it serves as soon as the store can be used."""
     (tmp_path / "store").write_text("not a folder")
-    async with _serving(tmp_path, DOCSREDIRECT_POLL_SECONDS="0.05") as (_, port):
+    async with serving(tmp_path, DOCSREDIRECT_POLL_SECONDS="0.05") as (_, port):
         connection = await Connection.open(port)
         assert (await connection.get("/-/health/live")).status == 200
         assert (await connection.get("/-/health/ready")).status == 503

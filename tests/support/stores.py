@@ -22,7 +22,9 @@ class FakeStore:
         self.failing_operations: tuple[str, ...] = ("get", "create", "replace", "put", "delete", "list")
         self.gate = asyncio.Event()
         self.gate.set()
+        self.clock = 1_700_000_000.0
         self._versions = 0
+        self._modified: dict[str, float] = {}
 
     @property
     def url(self) -> str:
@@ -70,7 +72,11 @@ class FakeStore:
         await self._begin("list", prefix)
         for key in sorted(self.objects):
             if key.startswith(prefix):
-                yield Listed(key, self.objects[key].etag, 0.0)
+                yield Listed(key, self.objects[key].etag, self._modified.get(key, 0.0))
+
+    async def now(self) -> float:
+        """Return the store's own time."""
+        return self.clock
 
     async def close(self) -> None:
         """Nothing is held open."""
@@ -84,5 +90,6 @@ class FakeStore:
 
     def _put(self, key: str, body: bytes) -> str:
         self._versions += 1
+        self._modified[key] = self.clock
         self.objects[key] = StoredObject(body, f'"{self._versions}"')
         return self.objects[key].etag

@@ -1,0 +1,131 @@
+"""Reconciling: what is published follows the objects again, and what nobody needs any more is removed.
+
+It repairs "committed but not published", a crash between the two; a shard that was lost; and rows whose objects were
+changed by hand. Of the store's leftovers it removes shards and kept tables that are over a day old by the store's own
+clock and that no table names. The order makes that safe: the listing comes first, then ``table.json``, then
+``tables/``; a shard that a table names later was put again after the listing, which renewed its age.
+"""
+
+from typing import NamedTuple
+
+import structlog
+
+from docsredirect.domain import projects, tables
+from docsredirect.domain.errors import Damaged, StoreUnavailable
+from docsredirect.domain.tables import TABLE_KEY, Row, Table
+from docsredirect.service.concurrency import for_each
+from docsredirect.service.publisher import Publisher, row_of
+from docsredirect.service.replica import read_shard
+from docsredirect.store import Listed, Store
+
+KEPT_TABLES = 100
+"""How many kept tables stay, whatever their age."""
+
+KEPT_SECONDS = 24 * 3_600.0
+"""How long a kept table, or a shard that no table names, stays at least: a reader may still be fetching it."""
+
+_AT_ONCE = 32
+
+log = structlog.get_logger(__name__)
+
+
+class Reconciled(NamedTuple):
+    """What reconciling came to: rows that were behind their objects, shards that were lost, objects that could not be
+    read, and leftovers that were removed."""
+
+    published: int
+    rebuilt: int
+    damaged: int
+    removed: int
+
+
+class Reconciler:
+    """Reconciles `store` through `publisher`."""
+
+    def __init__(self, store: Store, publisher: Publisher) -> None:
+        self._store = store
+        self._publisher = publisher
+
+    async def reconcile(self) -> Reconciled:
+        """Publish what is behind, then remove what is left over. Raises `StoreUnavailable`, and `Damaged` for a
+        ``table.json`` that cannot be read."""
+        stored = await self._store.get(TABLE_KEY)
+        if stored is None:
+            table = await self._publisher.publish([])
+            return Reconciled(table.rows, 0, 0, 0)
+        table = tables.decode_table(stored.body)
+        rows, lost = await self._published(table)
+        behind, damaged = await self._behind(rows)
+        if behind or lost:
+            await self._publisher.publish(behind, check=lost)
+        removed = await self._remove_leftovers()
+        return Reconciled(len(behind), len(lost), damaged, removed)
+
+    async def _published(self, table: Table) -> tuple[dict[str, Row], list[int]]:
+        """Return the rows that are published, and the numbers of the shards that cannot be read."""
+        rows: dict[str, Row] = {}
+        lost: list[int] = []
+
+        async def read(number: int) -> None:
+            try:
+                shard = await read_shard(self._store, number, table.shards[number])
+            except Damaged as error:
+                log.error("damaged shard", shard=number, reason=str(error))
+                lost.append(number)
+            else:
+                rows.update((row.name, row) for row in map(tables.decode_row, shard.lines()))
+
+        await for_each(range(tables.SHARDS), read, _AT_ONCE)
+        return rows, lost
+
+    async def _behind(self, rows: dict[str, Row]) -> tuple[list[Row], int]:
+        """Return the rows of the objects that differ from what is published, and how many cannot be read. Only objects
+        whose ETag is another are read."""
+        behind: list[Row] = []
+        damaged = 0
+        differing: list[str] = []
+        async for listed in self._store.list_objects(projects.PREFIX):
+            name = projects.name_of(listed.key)
+            if name is not None and (name not in rows or rows[name].etag != listed.etag):
+                differing.append(name)
+
+        async def read(name: str) -> None:
+            nonlocal damaged
+            stored = await self._store.get(projects.key_of(name))
+            try:
+                if stored is not None:
+                    behind.append(row_of(projects.decode(stored.body, name), stored.etag))
+            except Damaged as error:
+                log.error("damaged project", project=name, reason=str(error))
+                damaged += 1
+
+        await for_each(differing, read, _AT_ONCE)
+        return [row for row in behind if row != rows.get(row.name)], damaged
+
+    async def _remove_leftovers(self) -> int:
+        now = await self._store.now()
+        shards = [listed async for listed in self._store.list_objects("shards/") if _is_old(listed, now)]
+        stored = await self._store.get(TABLE_KEY)
+        if stored is None:
+            raise StoreUnavailable(f"{TABLE_KEY} is gone.")
+        kept = [listed async for listed in self._store.list_objects("tables/") if tables.epoch_of(listed.key)]
+        named = _shards_named(tables.decode_table(stored.body))
+        for listed in kept:
+            copy = await self._store.get(listed.key)
+            if copy is not None:
+                named |= _shards_named(tables.decode_table(copy.body))
+        kept.sort(key=lambda listed: listed.modified, reverse=True)
+        leftovers = [listed.key for listed in kept[KEPT_TABLES:] if _is_old(listed, now)]
+        leftovers += [listed.key for listed in shards if listed.key not in named]
+        # What a process that was killed while it tried the store has left behind.
+        leftovers += [listed.key async for listed in self._store.list_objects("probes/") if _is_old(listed, now)]
+        await for_each(leftovers, self._store.delete, _AT_ONCE)
+        return len(leftovers)
+
+
+def _is_old(listed: Listed, now: float) -> bool:
+    return now - listed.modified > KEPT_SECONDS
+
+
+def _shards_named(table: Table) -> set[str]:
+    return {shard.key for shard in table.shards if shard.key is not None}

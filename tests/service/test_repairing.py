@@ -1,0 +1,377 @@
+"""Reconciling, restoring, gathering publications, and the last good table on disk."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from structlog.testing import capture_logs
+
+from docsredirect.domain import projects, tables
+from docsredirect.domain.errors import Damaged, StoreUnavailable
+from docsredirect.domain.records import Record
+from docsredirect.domain.resolve import UNKNOWN
+from docsredirect.domain.routes import Route
+from docsredirect.domain.tables import Row
+from docsredirect.service import reconciler
+from docsredirect.service.last_good import LastGood
+from docsredirect.service.lookups import Lookups
+from docsredirect.service.publications import Publications
+from docsredirect.service.publisher import Publisher
+from docsredirect.service.reconciler import Reconciler
+from docsredirect.service.registry import Outcome, Registry
+from docsredirect.service.replica import Replica, published_rows
+from docsredirect.store import DirectoryStore
+from tests.support.edges import AUTHOR, make_registry, publish, record
+from tests.support.stores import FakeStore
+
+EPOCHS = iter(f"{number:016x}" for number in range(0xE0000, 0xF0000))
+OPERATIONS = iter(f"single-{number}" for number in range(1_000_000))
+
+
+def _publisher(store: FakeStore) -> Publisher:
+    return Publisher(store, new_epoch=lambda: next(EPOCHS))
+
+
+@asynccontextmanager
+async def _writing(store: FakeStore) -> AsyncIterator[Registry]:
+    """Give a registry whose single writes are published."""
+    publisher = _publisher(store)
+    publications = Publications(publisher, pause=lambda attempt: 0.01)
+    running = asyncio.create_task(publications.run())
+    try:
+        yield Registry(
+            store, publisher, publications, clock=lambda: 1_700_000_000.0, new_operation=lambda: next(OPERATIONS)
+        )
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def _records(store: FakeStore) -> dict[str, Record | None]:
+    return {row.name: row.record for row in await published_rows(store) or ()}
+
+
+async def _commit(store: FakeStore, changed: Record) -> None:
+    """Commit a change and break off before it is published."""
+    name = projects.key_of(changed.name)
+    present = store.objects.get(name)
+    before = None if present is None else projects.decode(present.body, changed.name)
+    change = projects.Change(changed, time=1.0, author=AUTHOR, operation="crashed")
+    await store.put(name, projects.encode(projects.revise(before, changed.name, change).project))
+
+
+async def test_a_single_write_says_whether_it_is_published() -> None:
+    """Outcome, revision, and True once a table holds it."""
+    store = FakeStore()
+    async with _writing(store) as registry:
+        assert await registry.put(record("six"), AUTHOR) == (Outcome.CREATED, 1, True)
+        assert await registry.put(record("six"), AUTHOR) == (Outcome.UNCHANGED, 1, True)
+        new = record("six", "https://new.example.org/")
+        assert await registry.put(new, AUTHOR) == (Outcome.CHANGED, 2, True)
+    assert await _records(store) == {"six": new}
+
+
+async def test_writes_at_once_are_published_together() -> None:
+    """A hundred writes in one moment swap the table a few times, not a hundred."""
+    store = FakeStore()
+    async with _writing(store) as registry:
+        await registry.put(record("first"), AUTHOR)
+        store.requests.clear()
+        written = await asyncio.gather(*(registry.put(record(f"project-{n}"), AUTHOR) for n in range(100)))
+        assert all(each.published for each in written)
+        assert 1 <= store.count("replace", "table.json") < 10
+    assert len(await _records(store)) == 101
+
+
+async def test_a_write_that_cannot_be_published_yet_says_so_and_is_published_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The change is committed; the publisher tries again, and what was submitted meanwhile goes with it."""
+    monkeypatch.setattr("docsredirect.service.registry.PUBLISHED_SECONDS", 0.1)
+    store = FakeStore()
+    async with _writing(store) as registry:
+        await registry.put(record("six"), AUTHOR)
+        store.failing, store.failing_operations = "shards/", ("put",)
+        assert await registry.put(record("seven"), AUTHOR) == (Outcome.CREATED, 1, False)
+        assert "projects/seven.json" in store.objects
+        store.failing = None
+        assert (await registry.put(record("eight"), AUTHOR)).published
+    assert sorted(await _records(store)) == ["eight", "seven", "six"]
+
+
+async def test_sixteen_writers_lose_no_update() -> None:
+    """Every acknowledged change is a revision of its own, without gaps, and the table is what the objects say."""
+    store = FakeStore()
+    async with _writing(store) as first, _writing(store) as second:
+        changes = [record(f"project-{n % 5}", f"https://{n}.example.org/") for n in range(160)]
+
+        async def write(number: int) -> None:
+            registry = first if number % 2 else second
+            for change in changes[number::16]:
+                await registry.put(change, AUTHOR)
+
+        await asyncio.gather(*map(write, range(16)))
+    records = await _records(store)
+    for n in range(5):
+        project = projects.decode(store.objects[f"projects/project-{n}.json"].body, f"project-{n}")
+        assert [entry.revision for entry in project.history] == list(range(32, 0, -1))
+        assert records[f"project-{n}"] == project.record
+
+
+async def test_reconciling_publishes_what_was_committed_and_not_published() -> None:
+    """Only objects whose ETag is another are read."""
+    store = FakeStore()
+    await publish(store, [record(f"project-{n}") for n in range(50)])
+    await _commit(store, record("project-7", "https://new.example.org/"))
+    await _commit(store, record("added"))
+    store.requests.clear()
+    assert await Reconciler(store, _publisher(store)).reconcile() == (2, 0, 0, 0)
+    assert store.count("get", "projects/") == 2
+    records = await _records(store)
+    assert records["project-7"] == record("project-7", "https://new.example.org/")
+    assert "added" in records
+    assert await Reconciler(store, _publisher(store)).reconcile() == (0, 0, 0, 0)
+
+
+async def test_reconciling_where_nothing_is_published_publishes_all() -> None:
+    """A store that holds objects and no table gets one."""
+    store = FakeStore()
+    await _commit(store, record("six"))
+    assert (await Reconciler(store, _publisher(store)).reconcile()).published == 1
+    assert await _records(store) == {"six": record("six")}
+
+
+async def test_reconciling_rebuilds_a_lost_shard() -> None:
+    """Missing or damaged, its rows are read from the objects again."""
+    store = FakeStore()
+    await publish(store, [record("six"), record("seven")])
+    for number in (tables.shard_of("six"), tables.shard_of("seven")):
+        key = tables.decode_table(store.objects["table.json"].body).shards[number].key
+        assert key is not None
+        await store.delete(key)
+    assert (await Reconciler(store, _publisher(store)).reconcile()).rebuilt == 2
+    assert sorted(await _records(store)) == ["seven", "six"]
+
+
+async def test_a_store_that_was_moved_gets_new_hints_and_no_new_revisions() -> None:
+    """After a move every ETag is another: each object is read once, and the next time none."""
+    store = FakeStore()
+    await publish(store, [record("six"), record("seven")])
+    moved = FakeStore()
+    await moved.put("first", b"")  # so that no ETag is what it was
+    for key, stored in store.objects.items():
+        await moved.put(key, stored.body)
+    reconciling = Reconciler(moved, _publisher(moved))
+    assert (await reconciling.reconcile()).published == 2
+    moved.requests.clear()
+    assert (await reconciling.reconcile()).published == 0
+    assert moved.count("get", "projects/") == 0
+    assert {row.revision for row in await published_rows(moved) or ()} == {1}
+
+
+async def test_a_damaged_object_keeps_its_row_and_is_counted() -> None:
+    """What cannot be read is not removed from the table."""
+    store = FakeStore()
+    await publish(store, [record("six")])
+    await store.put("projects/six.json", b"\x00")
+    with capture_logs() as logs:
+        assert (await Reconciler(store, _publisher(store)).reconcile()).damaged == 1
+    assert [log["event"] for log in logs if log["log_level"] == "error"] == ["damaged project"]
+    assert await _records(store) == {"six": record("six")}
+
+
+async def _aged(count: int, age: float) -> FakeStore:
+    """Give a store with `count` publications behind it, all of them `age` seconds ago."""
+    store = FakeStore()
+    for n in range(count):
+        await publish(store, [record("six", f"https://{n}.example.org/")])
+    store.clock += age
+    return store
+
+
+async def test_shards_and_tables_that_nobody_needs_are_removed_after_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kept tables beyond the last few and over a day old go; the shards that only they named go the next time."""
+    monkeypatch.setattr(reconciler, "KEPT_TABLES", 3)
+    store = await _aged(10, reconciler.KEPT_SECONDS + 1)
+    await publish(store, [record("six", "https://now.example.org/")])
+    reconciling = Reconciler(store, _publisher(store))
+    assert (await reconciling.reconcile()).removed > 0
+    await reconciling.reconcile()
+    kept = [key for key in store.objects if key.startswith("tables/")]
+    named = {store.objects["table.json"].body, *(store.objects[key].body for key in kept)}
+    shards = {shard.key for body in named for shard in tables.decode_table(body).shards} - {None}
+    assert len(kept) == 3
+    assert {key for key in store.objects if key.startswith("shards/")} == shards
+    assert await _records(store) == {"six": record("six", "https://now.example.org/")}
+
+
+async def test_nothing_that_is_younger_than_a_day_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader may still be fetching it."""
+    monkeypatch.setattr(reconciler, "KEPT_TABLES", 1)
+    store = await _aged(10, reconciler.KEPT_SECONDS - 1)
+    await store.put("shards/00-unused.jsonl.gz", b"")
+    before = set(store.objects)
+    assert (await Reconciler(store, _publisher(store)).reconcile()).removed == 0
+    assert set(store.objects) == before
+
+
+async def test_a_shard_that_is_published_again_while_leftovers_are_removed_stays() -> None:
+    """Putting it renews its age, and the listing that would condemn it came before the table was read."""
+    store = await _aged(2, 0)
+    old = tables.decode_table(store.objects["table.json"].body)
+    store.clock += reconciler.KEPT_SECONDS * 2
+    publisher = _publisher(store)
+    await publisher.publish([Row("six", 50, "e", record("six", "https://0.example.org/"))])
+    await Reconciler(store, publisher).reconcile()
+    for shard in (*old.shards, *tables.decode_table(store.objects["table.json"].body).shards):
+        assert shard.key is None or shard.key in store.objects
+
+
+async def test_a_kept_table_that_cannot_be_read_stops_the_removal() -> None:
+    """It may name shards that nobody else does."""
+    store = await _aged(3, reconciler.KEPT_SECONDS + 1)
+    kept = next(key for key in store.objects if key.startswith("tables/"))
+    await store.put(kept, b"\x00")
+    before = {key for key in store.objects if key.startswith("shards/")}
+    with pytest.raises(Damaged):
+        await Reconciler(store, _publisher(store)).reconcile()
+    assert {key for key in store.objects if key.startswith("shards/")} == before
+
+
+async def test_a_new_epoch_replaces_a_damaged_table_and_is_taken_by_edges_of_the_old_one() -> None:
+    """Edges hold a table of an epoch that the new one names."""
+    store = FakeStore()
+    await publish(store, [record("six")])
+    replica = Replica(store, clock=lambda: 0.0)
+    await replica.poll()
+    assert replica.table is not None
+    held = replica.table.epoch
+    await publish(store, [record("seven")])
+    for key in [key for key in store.objects if not key.startswith("projects/")]:
+        del store.objects[key]
+    await store.put("table.json", b"\x00")
+    table = await _publisher(store).begin_epoch([held])
+    assert await replica.poll()
+    assert replica.table.epoch == table.epoch
+    assert replica.rows == 2
+
+
+async def test_restoring_makes_every_project_what_it_was() -> None:
+    """Changed ones go back, added ones become tombstones, removed ones return; all as new revisions."""
+    store = FakeStore()
+    await publish(store, [record("six"), record("seven")])
+    wanted = {row.name: row for row in await published_rows(store) or ()}
+    await publish(store, [record("six", "https://new.example.org/"), record("added")])
+    restored = await make_registry(store).restore(wanted, AUTHOR)
+    assert (restored.counts[Outcome.CHANGED], restored.counts[Outcome.UNCHANGED]) == (2, 1)
+    assert await _records(store) == {"six": record("six"), "seven": record("seven"), "added": None}
+    assert projects.decode(store.objects["projects/six.json"].body, "six").revision == 3
+
+
+async def _kept(folder: Path, *names: str) -> FakeStore:
+    """Give a store whose table an edge has taken and kept in `folder`."""
+    store = FakeStore()
+    await publish(store, [record(name) for name in names])
+    local = DirectoryStore(folder)
+    replica = Replica(store, clock=lambda: 0.0, last_good=LastGood(local, keeper=True))
+    assert await replica.poll()
+    await local.close()
+    return store
+
+
+async def test_an_edge_starts_with_the_last_good_table(tmp_path: Path) -> None:
+    """With the store gone, everything is answered, and counts as stale until a poll succeeds."""
+    store = await _kept(tmp_path, "six", "seven")
+    store.failing = ""
+    local = DirectoryStore(tmp_path)
+    replica = Replica(store, clock=lambda: 0.0, last_good=LastGood(local, keeper=False))
+    found = Lookups(replica, store, clock=lambda: 0.0)
+    await replica.load_last_good()
+    assert isinstance(found.find("six"), Route)
+    assert found.find("nothing") is None
+    assert replica.ready
+    assert replica.is_stale(60)
+    assert not await replica.poll()
+    store.failing = None
+    store.requests.clear()
+    assert await replica.poll()
+    assert store.count("get", "shards/") == 0
+    assert not replica.is_stale(60)
+    await local.close()
+
+
+async def test_only_what_is_needed_stays_in_the_state_folder(tmp_path: Path) -> None:
+    """After a change the shard that it replaced is removed; a process that is no keeper writes nothing."""
+    store = await _kept(tmp_path, "six", "seven")
+    local = DirectoryStore(tmp_path)
+    keeper = Replica(store, clock=lambda: 0.0, last_good=LastGood(local, keeper=True))
+    other = Replica(store, clock=lambda: 0.0, last_good=LastGood(local, keeper=False))
+    await publish(store, [record("six", "https://new.example.org/")])
+    before = {path.name for path in tmp_path.rglob("*.gz")}
+    await other.poll()
+    assert {path.name for path in tmp_path.rglob("*.gz")} == before
+    await keeper.poll()
+    table = tables.decode_table(store.objects["table.json"].body)
+    named = {shard.key.removeprefix("shards/") for shard in table.shards if shard.key}
+    assert {path.name for path in tmp_path.rglob("*.gz")} == named
+    await local.close()
+
+
+@pytest.mark.parametrize("damage", ["shard", "table", "missing shard"])
+async def test_a_damaged_state_folder_is_used_as_far_as_it_is_good(tmp_path: Path, damage: str) -> None:
+    """Shard by shard; with a table that cannot be read, not at all; and always reported."""
+    store = await _kept(tmp_path, "six", "seven")
+    shard = next(tmp_path.glob(f"shards/{tables.shard_of('six'):02x}-*"))
+    if damage == "missing shard":
+        shard.unlink()
+    else:
+        (shard if damage == "shard" else tmp_path / "table.json").write_bytes(b"\x00")
+    store.failing = ""
+    local = DirectoryStore(tmp_path)
+    replica = Replica(store, clock=lambda: 0.0, last_good=LastGood(local, keeper=True))
+    found = Lookups(replica, store, clock=lambda: 0.0)
+    with capture_logs() as logs:
+        await replica.load_last_good()
+    assert found.find("six") is UNKNOWN
+    assert isinstance(found.find("seven"), Route) is (damage != "table")
+    assert damage == "missing shard" or "state folder cannot be used" in [log["event"] for log in logs]
+    store.failing = None
+    assert await replica.poll()
+    assert isinstance(found.find("six"), Route)
+    await local.close()
+
+
+async def test_a_state_folder_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
+    """The edge serves without it, and says so once."""
+    (tmp_path / "state").write_text("not a folder")
+    store = FakeStore()
+    await publish(store, [record("six")])
+    local = DirectoryStore(tmp_path / "state")
+    replica = Replica(store, clock=lambda: 0.0, last_good=LastGood(local, keeper=True))
+    with capture_logs() as logs:
+        await replica.load_last_good()
+        assert await replica.poll()
+        assert await replica.poll()
+    assert len([log for log in logs if log["event"] == "state folder cannot be used"]) <= 2
+    assert replica.rows == 1
+    await local.close()
+
+
+async def test_a_publisher_that_is_too_slow_starts_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its shards might be removed as unused before a table names them."""
+    monkeypatch.setattr("docsredirect.service.publisher.MAX_SECONDS", 0.05)
+    store = FakeStore()
+    await publish(store, [record("six")])
+    original = store.put
+
+    async def slow(key: str, body: bytes) -> str:
+        await asyncio.sleep(0.2)
+        return await original(key, body)
+
+    store.put = slow  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable, match="took longer"):
+        await _publisher(store).publish([Row("six", 2, "e", record("six", "https://new.example.org/"))])
+    assert msgspec.json.decode(store.objects["table.json"].body)["sequence"] == 1
