@@ -23,9 +23,9 @@ from docsredirect.store import Store, open_store
 def reconcile(new_epoch: bool, follows: tuple[str, ...]) -> None:
     """Make the published table follow the objects in DOCSREDIRECT_STORE again.
 
-    Repairs a crash between a change and its publication, a shard that was lost, and objects changed by hand. With
-    --new-epoch, after a store was rolled back or rebuilt, the table is built anew; edges that hold one of an epoch
-    given with --follows (their /-/health/ready tells it) will take it.
+    Repairs a crash between a change and its publication, and shards that were lost. With --new-epoch, after a store
+    was rolled back or rebuilt, the table is built anew; edges that hold one of an epoch given with --follows (their
+    /-/health/ready tells it) will take it.
 
     \b
       docsredirect reconcile

@@ -98,7 +98,7 @@ def decode(body: bytes, name: str) -> Project:
     """Return the project that `body`, the object of `name`, holds. Raises `Damaged` where it holds none."""
     try:
         project = _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Damaged(f"{key_of(name)} cannot be read: {error}.") from error
     record = project.record
     if project.format != FORMAT:

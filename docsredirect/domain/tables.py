@@ -16,14 +16,21 @@ import msgspec
 
 from docsredirect.domain import names
 from docsredirect.domain.errors import Damaged
-from docsredirect.domain.records import Record
+from docsredirect.domain.records import MAX_RECORD_BYTES, Record
 
 TABLE_KEY = "table.json"
 FORMAT = 1
 SHARDS = 256
 
-MAX_SHARD_BYTES = 256 * 1024 * 1024
+MAX_SHARD_BYTES = 64 * 1024 * 1024
 """The largest shard in bytes of text: a million projects of 250 bytes come to 1 MB a shard."""
+
+MAX_TABLE_BYTES = 1024 * 1024
+"""The largest ``table.json`` in bytes. A real one has 30 KB."""
+
+MAX_SEQUENCE = 10**15
+_ROW_BYTES = MAX_RECORD_BYTES + 1_024
+"""The longest row in bytes: a record, and what stands around it."""
 
 _GZIP = 31
 """zlib's window bits for the gzip format. Its header holds no time, so equal rows give equal bytes."""
@@ -103,13 +110,15 @@ def encode_table(table: Table) -> bytes:
 
 def decode_table(body: bytes) -> Table:
     """Return the table in `body`. Raises `Damaged` where it is none."""
+    if len(body) > MAX_TABLE_BYTES:
+        raise Damaged(f"{TABLE_KEY} has {len(body)} bytes; at most {MAX_TABLE_BYTES} are accepted.")
     try:
         table = _TABLE.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Damaged(f"{TABLE_KEY} cannot be read: {error}.") from error
     if table.format != FORMAT:
         raise Damaged(f"{TABLE_KEY} has format {table.format}; this version reads format {FORMAT}.")
-    if not all(map(_EPOCH.fullmatch, (table.epoch, *table.follows))) or table.sequence < 1:
+    if not all(map(_EPOCH.fullmatch, (table.epoch, *table.follows))) or not 1 <= table.sequence < MAX_SEQUENCE:
         raise Damaged(f"{TABLE_KEY} has no valid epoch and sequence.")
     if len(table.shards) != SHARDS or not all(map(_is_shard, range(SHARDS), table.shards)):
         raise Damaged(f"{TABLE_KEY} does not name {SHARDS} shards.")
@@ -195,7 +204,7 @@ def decode_row(line: bytes) -> Row:
     """Return the row in one line of a shard. Raises `Damaged` where it is none."""
     try:
         return _ROW.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Damaged(f"A row cannot be read: {error}.") from error
 
 
@@ -208,12 +217,13 @@ def _shard_text(ref: ShardRef, body: bytes) -> bytes:
     if match is None or hashlib.sha256(body).hexdigest() != match.group(2):
         raise Damaged(f"{ref.key} does not hold what its name says.")
     inflater = zlib.decompressobj(wbits=_GZIP)
+    limit = min(ref.rows * _ROW_BYTES, MAX_SHARD_BYTES)
     try:
-        text = inflater.decompress(body, MAX_SHARD_BYTES)
+        text = inflater.decompress(body, limit)
     except zlib.error as error:
         raise Damaged(f"{ref.key} cannot be decompressed: {error}.") from error
     if not inflater.eof or inflater.unused_data:
-        raise Damaged(f"{ref.key} is cut short, or larger than {MAX_SHARD_BYTES} bytes.")
+        raise Damaged(f"{ref.key} is cut short, or larger than its {ref.rows} rows can be.")
     rows = text.count(b"\n")
     if not text.endswith(b"\n") or rows != ref.rows:
         raise Damaged(f"{ref.key} has {rows} rows where the table says {ref.rows}.")

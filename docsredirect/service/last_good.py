@@ -6,12 +6,13 @@ what it no longer names is removed. A folder that cannot be read or written is a
 
 import asyncio
 import hashlib
+from collections.abc import Iterable, Set
 
 import structlog
 
 from docsredirect.domain import tables
 from docsredirect.domain.errors import Damaged, StoreError
-from docsredirect.domain.tables import SHARDS, TABLE_KEY, Shard, Table
+from docsredirect.domain.tables import SHARDS, TABLE_KEY, Shard, ShardRef, Table
 from docsredirect.store import Store
 
 
@@ -20,20 +21,31 @@ def folder_name(url: str, endpoint: str) -> str:
     return hashlib.sha256(f"{endpoint} {url}".encode()).hexdigest()[:16]
 
 
+UNUSED_SECONDS = 600.0
+"""How long a shard that the table does not name stays on disk."""
+
 log = structlog.get_logger(__name__)
 
 
 class LastGood:
-    """The table that is kept in the store `local`, a folder on this machine. Only a `keeper` writes."""
+    """The table that is kept in the store `local`, a folder on this machine. Only a `keeper` writes.
+
+    What is there is remembered, not listed: a listing reads every file, and a change must cost what it changes.
+    """
 
     def __init__(self, local: Store, *, keeper: bool) -> None:
         self._local = local
         self._keeper = keeper
         self._reported: str | None = None
+        self._kept: set[str] = set()
+        self._unused: dict[str, float] = {}
+        """Shards that the kept table does not name, and when, by the loop's clock, that was first seen."""
 
     async def load(self) -> tuple[Table, list[Shard | None]] | None:
         """Return the table that was kept and those of its shards that can be read, or None where there is none."""
         try:
+            if self._keeper:
+                self._note_unused([listed.key async for listed in self._local.list_objects("shards/")])
             stored = await self._local.get(TABLE_KEY)
             if stored is None:
                 return None
@@ -42,6 +54,7 @@ class LastGood:
             self._report(error)
             return None
         shards = await asyncio.gather(*(self._load_shard(number, table) for number in range(SHARDS)))
+        self._kept = {shard.ref.key for shard in shards if shard is not None and shard.ref.key is not None}
         return table, list(shards)
 
     async def keep_shard(self, key: str, body: bytes) -> None:
@@ -49,21 +62,43 @@ class LastGood:
         if self._keeper:
             try:
                 await self._local.put(key, body)
+                self._kept.add(key)
             except StoreError as error:
                 self._report(error)
 
-    async def keep_table(self, table: Table, body: bytes) -> None:
-        """Keep a table whose shards are kept, and remove the shards that it does not name."""
+    def missing(self, table: Table) -> list[ShardRef]:
+        """Return the shards of `table` that a keeper has not kept."""
         if not self._keeper:
-            return
+            return []
+        return [shard for shard in table.shards if shard.key is not None and shard.key not in self._kept]
+
+    async def keep_table(self, table: Table, body: bytes) -> None:
+        """Keep a table once all of its shards are kept, and remove what has not been named for a while."""
+        if not self._keeper or self.missing(table):
+            return  # without all of its shards, the table before is a better one to start with
         named = {shard.key for shard in table.shards}
         try:
             await self._local.put(TABLE_KEY, body)
-            async for listed in self._local.list_objects("shards/"):
-                if listed.key not in named:
-                    await self._local.delete(listed.key)
+            self._note_unused(key for key in self._kept if key not in named)
+            self._kept &= named
+            await self._remove_unused(named)
         except StoreError as error:
             self._report(error)
+
+    def _note_unused(self, keys: Iterable[str]) -> None:
+        now = asyncio.get_running_loop().time()
+        for key in keys:
+            self._unused.setdefault(key, now)
+
+    async def _remove_unused(self, named: Set[str | None]) -> None:
+        # Not at once: another keeper, which this one replaces or is replaced by, may be about to name it.
+        now = asyncio.get_running_loop().time()
+        for key, since in list(self._unused.items()):
+            if key in named:
+                del self._unused[key]
+            elif now - since > UNUSED_SECONDS:
+                await self._local.delete(key)
+                del self._unused[key]
 
     async def close(self) -> None:
         """Let go of the folder."""
@@ -82,6 +117,8 @@ class LastGood:
 
     def _report(self, error: StoreError) -> None:
         level = log.error if isinstance(error, Damaged) else log.warning
-        if str(error) != self._reported:
+        # A folder that cannot be used fails in many words; damage is told piece by piece.
+        what = str(error) if isinstance(error, Damaged) else error.code
+        if what != self._reported:
             level("state folder cannot be used", reason=str(error))
-        self._reported = str(error)
+        self._reported = what

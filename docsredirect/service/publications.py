@@ -26,17 +26,18 @@ class Publications:
         self._publisher = publisher
         self._pause = pause
         self._rows: dict[str, Row] = {}
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[tuple[str, asyncio.Future[bool]]] = []
         self._submitted = asyncio.Event()
 
     async def published(self, row: Row, seconds: float) -> bool:
-        """Submit a row and wait for at most `seconds` until it is published. Returns whether it is."""
-        done = asyncio.get_running_loop().create_future()
+        """Submit a row and wait for at most `seconds` until it is published. Returns whether it is, and not outdone
+        by a higher revision that is published already."""
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._rows[row.name] = max(row, self._rows.get(row.name, row), key=lambda each: each.revision)
-        self._waiting.append(done)
+        self._waiting.append((row.name, done))
         self._submitted.set()
         finished, _ = await asyncio.wait({done}, timeout=seconds)
-        return bool(finished)
+        return bool(finished) and done.result()
 
     async def run(self) -> None:
         """Publish for ever."""
@@ -44,7 +45,12 @@ class Publications:
         while True:
             await self._submitted.wait()
             await asyncio.sleep(GATHER_SECONDS)
-            if await self._publish_batch():
+            try:
+                published = await self._publish_batch()
+            except Exception:  # a fault of our own must not end all publishing
+                log.exception("publishing broke off")
+                published = False
+            if published:
                 failures = 0
             else:
                 failures += 1
@@ -55,15 +61,20 @@ class Publications:
         rows, self._rows = self._rows, {}
         waiting, self._waiting = self._waiting, []
         try:
-            await self._publisher.publish(rows.values())
-        except StoreError as error:
-            log.error("not published", changes=len(rows), reason=str(error))
+            outdone = (await self._publisher.publish_rows(rows.values())).outdone
+        except BaseException as error:
+            if isinstance(error, StoreError):
+                log.error("not published", changes=len(rows), reason=str(error))
             for name, row in rows.items():
                 self._rows[name] = max(row, self._rows.get(name, row), key=lambda each: each.revision)
             self._waiting = waiting + self._waiting
             self._submitted.set()
+            if not isinstance(error, StoreError):
+                raise
             return False
-        for done in waiting:
+        for name in outdone:
+            log.error("outdone by what is published", project=name, revision=rows[name].revision)
+        for name, done in waiting:
             if not done.done():
-                done.set_result(None)
+                done.set_result(name not in outdone)
         return True

@@ -35,10 +35,29 @@ log = structlog.get_logger(__name__)
 Rows = dict[str, Row]
 
 
+class Published(NamedTuple):
+    """A table that is published, and the names whose change it does not hold: a higher revision stands there."""
+
+    table: Table
+    outdone: frozenset[str]
+
+
 class _Held(NamedTuple):
     table: Table
     body: bytes
     etag: str
+
+
+class _Plan(NamedTuple):
+    """A table to be: the shards that are to be put, as the present table names them and with the rows they will have,
+    and all others as they are."""
+
+    epoch: str
+    sequence: int
+    follows: tuple[str, ...]
+    refs: tuple[ShardRef, ...]
+    puts: dict[int, tuple[ShardRef, Rows]]
+    outdone: frozenset[str]
 
 
 class Publisher:
@@ -53,6 +72,10 @@ class Publisher:
         self._pause = pause
 
     async def publish(self, changed: Iterable[Row], *, check: Iterable[int] = ()) -> Table:
+        """Publish as `publish_rows` does, and return the table."""
+        return (await self.publish_rows(changed, check=check)).table
+
+    async def publish_rows(self, changed: Iterable[Row], *, check: Iterable[int] = ()) -> Published:
         """Publish `changed` and return the table that holds it: the one in place where that already does. The shards
         `check` are read too, and rebuilt where that fails.
 
@@ -63,17 +86,12 @@ class Publisher:
         for attempt in range(_ATTEMPTS):
             await asyncio.sleep(self._pause(attempt))
             held = await self._read_table()
-            # A publisher that is this slow may find its shards removed as unused before a table names them.
-            async with _time_limit():
-                table = await (self._build(rows) if held is None else self._merge(held.table, rows, check))
-            if held is not None and table.shards == held.table.shards:
-                return held.table
+            plan = await (self._build(rows) if held is None else self._merge(held.table, rows, check))
             try:
-                await self._swap(held, table)
+                table = await self._carry_out(plan, held)
             except Conflict:
                 continue
-            log.info("published", epoch=table.epoch, sequence=table.sequence, rows=table.rows)
-            return table
+            return Published(table, plan.outdone)
         raise Conflict(f"{TABLE_KEY} changed {_ATTEMPTS} times while it was being replaced.")
 
     async def _read_table(self) -> _Held | None:
@@ -85,17 +103,33 @@ class Publisher:
         except Damaged as error:
             raise Damaged(f"{error} Remove it, and the next import builds it anew from {projects.PREFIX}.") from error
 
-    async def _swap(self, held: _Held | None, table: Table) -> None:
-        body = tables.encode_table(table)
-        if held is None:
-            await self._store.create(TABLE_KEY, body)
-            # Kept at once: should table.json be lost before the next swap, the epoch to follow is still seen.
-            await self._keep(table, body)
-            return
-        await self._keep(held.table, held.body)
-        await self._store.replace(TABLE_KEY, body, held.etag)
+    async def _carry_out(self, plan: _Plan, held: _Held | None) -> Table:
+        """Put the shards of `plan`, then swap the table; not where nothing would be another. Raises `Conflict`."""
+        refs = list(plan.refs)
+
+        async def put_shard(number: int) -> None:
+            refs[number] = await self._put_shard(number, *plan.puts[number])
+
+        # A publisher that is this slow may find its shards removed as unused before a table names them.
+        async with _time_limit():
+            await for_each(sorted(plan.puts), put_shard, _AT_ONCE)
+            table = Table(epoch=plan.epoch, sequence=plan.sequence, follows=plan.follows, shards=tuple(refs))
+            if held is not None and held.table.epoch == table.epoch and held.table.shards == table.shards:
+                return held.table
+            body = tables.encode_table(table)
+            if held is None:
+                await self._store.create(TABLE_KEY, body)
+                # Kept at once: should table.json be lost before the next swap, the epoch to follow is still seen.
+                await self._keep(table, body)
+            else:
+                await self._keep(held.table, held.body)
+                await self._store.replace(TABLE_KEY, body, held.etag)
+        log.info("published", epoch=table.epoch, sequence=table.sequence, rows=table.rows)
+        return table
 
     async def _keep(self, table: Table, body: bytes) -> None:
+        if not body:
+            return
         with suppress(Conflict):  # a publisher that lost its race has kept it already
             await self._store.create(tables.kept_key(table.epoch, table.sequence), body)
 
@@ -106,49 +140,46 @@ class Publisher:
         Raises `StoreUnavailable`, and `Conflict` where somebody else publishes meanwhile.
         """
         stored = await self._store.get(TABLE_KEY)
-        table = await self._build({}, {*follows, *_epochs(stored)})
-        body = tables.encode_table(table)
-        if stored is None:
-            await self._store.create(TABLE_KEY, body)
-        else:
-            await self._store.replace(TABLE_KEY, body, stored.etag)
-        await self._keep(table, body)
-        log.info("published a new epoch", epoch=table.epoch, follows=table.follows, rows=table.rows)
-        return table
+        held = None if stored is None else _read(stored)
+        follows = {*follows, *(() if held is None else (held.table.epoch, *held.table.follows))}
+        plan = await self._build({}, follows)
+        if stored is not None and held is None:
+            # What cannot be read is not worth keeping, but only this state of it may be replaced.
+            held = _Held(Table(epoch="", sequence=0, follows=(), shards=()), b"", stored.etag)
+        return await self._carry_out(plan, held)
 
-    async def _merge(self, table: Table, changed: Rows, check: Iterable[int]) -> Table:
-        refs = list(table.shards)
+    async def _merge(self, table: Table, changed: Rows, check: Iterable[int]) -> _Plan:
         by_shard: dict[int, Rows] = defaultdict(dict, {number: {} for number in check})
         for name, row in changed.items():
             by_shard[tables.shard_of(name)][name] = row
+        puts: dict[int, tuple[ShardRef, Rows]] = {}
+        outdone: set[str] = set()
 
         async def merge_shard(number: int) -> None:
-            ref = refs[number]
+            ref = table.shards[number]
             try:
                 present = await self._shard_rows(number, ref)
             except Damaged as error:
                 log.error("shard rebuilt from projects", shard=number, reason=str(error))
                 present, ref = await self._rebuilt_rows(number), EMPTY_SHARD
-            refs[number] = await self._put_shard(number, ref, _newer(present, by_shard[number]))
+            merged = _newer(present, by_shard[number])
+            puts[number] = (ref, merged)
+            outdone.update(name for name, row in by_shard[number].items() if merged[name].record != row.record)
 
         await for_each(sorted(by_shard), merge_shard, _AT_ONCE)
-        return Table(epoch=table.epoch, sequence=table.sequence + 1, follows=table.follows, shards=tuple(refs))
+        return _Plan(table.epoch, table.sequence + 1, table.follows, table.shards, puts, frozenset(outdone))
 
-    async def _build(self, changed: Rows, follows: Iterable[str] = ()) -> Table:
+    async def _build(self, changed: Rows, follows: Iterable[str] = ()) -> _Plan:
         """Begin a new epoch from the objects. Every earlier epoch that is still seen is one that it follows."""
         rows = await self._rows_of_objects(changed)
         by_shard: list[Rows] = [{} for _ in range(SHARDS)]
         for name, row in _newer(rows, changed).items():
             by_shard[tables.shard_of(name)][name] = row
-        refs = [EMPTY_SHARD] * SHARDS
-
-        async def put_shard(number: int) -> None:
-            refs[number] = await self._put_shard(number, EMPTY_SHARD, by_shard[number])
-
-        await for_each(range(SHARDS), put_shard, _AT_ONCE)
         kept = self._store.list_objects("tables/")
         seen = {epoch async for listed in kept if (epoch := tables.epoch_of(listed.key))}
-        return Table(epoch=self._new_epoch(), sequence=1, follows=tuple(sorted({*seen, *follows})), shards=tuple(refs))
+        puts = {number: (EMPTY_SHARD, rows) for number, rows in enumerate(by_shard)}
+        refs = (EMPTY_SHARD,) * SHARDS
+        return _Plan(self._new_epoch(), 1, tuple(sorted({*seen, *follows})), refs, puts, frozenset())
 
     async def _put_shard(self, number: int, present: ShardRef, rows: Rows) -> ShardRef:
         ref, body = tables.encode_shard(number, (rows[name] for name in sorted(rows)))
@@ -240,15 +271,12 @@ def _is_moved(present: Row, row: Row) -> bool:
     return row.revision == present.revision and row.etag != present.etag and row.record == present.record
 
 
-def _epochs(stored: StoredObject | None) -> set[str]:
-    """Return the epochs that the bytes of a table know of, as far as they can be read."""
-    if stored is None:
-        return set()
+def _read(stored: StoredObject) -> _Held | None:
+    """Return the table in `stored`, or None where it cannot be read."""
     try:
-        table = tables.decode_table(stored.body)
+        return _Held(tables.decode_table(stored.body), stored.body, stored.etag)
     except Damaged:
-        return set()
-    return {table.epoch, *table.follows}
+        return None
 
 
 @asynccontextmanager

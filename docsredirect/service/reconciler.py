@@ -1,9 +1,9 @@
 """Reconciling: what is published follows the objects again, and what nobody needs any more is removed.
 
-It repairs "committed but not published", a crash between the two; a shard that was lost; and rows whose objects were
-changed by hand. Of the store's leftovers it removes shards and kept tables that are over a day old by the store's own
-clock and that no table names. The order makes that safe: the listing comes first, then ``table.json``, then
-``tables/``; a shard that a table names later was put again after the listing, which renewed its age.
+It repairs "committed but not published", a crash between the two, and a shard that was lost. Of the store's leftovers
+it removes shards and kept tables that are over a day old by the store's own clock and that no table names. The listing
+comes first, then ``table.json``, then ``tables/``. A shard that a publisher puts again meanwhile is young again: each
+is looked at once more right before it goes, and should one go all the same, it is built again at once.
 """
 
 from typing import NamedTuple
@@ -30,8 +30,8 @@ log = structlog.get_logger(__name__)
 
 
 class Reconciled(NamedTuple):
-    """What reconciling came to: rows that were behind their objects, shards that were lost, objects that could not be
-    read, and leftovers that were removed."""
+    """What reconciling came to: rows that were behind their objects, shards that were lost, objects that cannot be read
+    or say less than what is published, and leftovers that were removed."""
 
     published: int
     rebuilt: int
@@ -56,10 +56,13 @@ class Reconciler:
         table = tables.decode_table(stored.body)
         rows, lost = await self._published(table)
         behind, damaged = await self._behind(rows)
+        outdone: frozenset[str] = frozenset()
         if behind or lost:
-            await self._publisher.publish(behind, check=lost)
+            outdone = (await self._publisher.publish_rows(behind, check=lost)).outdone
+        for name in outdone:
+            log.error("outdone by what is published", project=name)
         removed = await self._remove_leftovers()
-        return Reconciled(len(behind), len(lost), damaged, removed)
+        return Reconciled(len(behind) - len(outdone), len(lost), damaged + len(outdone), removed)
 
     async def _published(self, table: Table) -> tuple[dict[str, Row], list[int]]:
         """Return the rows that are published, and the numbers of the shards that cannot be read."""
@@ -109,18 +112,47 @@ class Reconciler:
         if stored is None:
             raise StoreUnavailable(f"{TABLE_KEY} is gone.")
         kept = [listed async for listed in self._store.list_objects("tables/") if tables.epoch_of(listed.key)]
-        named = _shards_named(tables.decode_table(stored.body))
-        for listed in kept:
-            copy = await self._store.get(listed.key)
-            if copy is not None:
-                named |= _shards_named(tables.decode_table(copy.body))
+        named = await self._named_by([listed.key for listed in kept])
         kept.sort(key=lambda listed: listed.modified, reverse=True)
         leftovers = [listed.key for listed in kept[KEPT_TABLES:] if _is_old(listed, now)]
-        leftovers += [listed.key for listed in shards if listed.key not in named]
+        if named is not None:
+            named |= _shards_named(tables.decode_table(stored.body))
+            leftovers += [listed.key for listed in shards if listed.key not in named]
         # What a process that was killed while it tried the store has left behind.
         leftovers += [listed.key async for listed in self._store.list_objects("probes/") if _is_old(listed, now)]
-        await for_each(leftovers, self._store.delete, _AT_ONCE)
-        return len(leftovers)
+        removed: set[str] = set()
+
+        async def remove(key: str) -> None:
+            async for listed in self._store.list_objects(key):
+                if listed.key == key and _is_old(listed, now):
+                    await self._store.delete(key)
+                    removed.add(key)
+
+        await for_each(leftovers, remove, _AT_ONCE)
+        await self._mend(removed)
+        return len(removed)
+
+    async def _named_by(self, keys: list[str]) -> set[str] | None:
+        """Return the shards that kept tables name, or None where one of them cannot be read: what it names is then
+        unknown, and no shard may go."""
+        named: set[str] = set()
+        for key in keys:
+            stored = await self._store.get(key)
+            try:
+                named |= set() if stored is None else _shards_named(tables.decode_table(stored.body))
+            except Damaged as error:
+                log.error("damaged kept table, no shard is removed", key=key, reason=str(error))
+                return None
+        return named
+
+    async def _mend(self, removed: set[str]) -> None:
+        """Build again what a table that was published meanwhile names among what was removed."""
+        stored = await self._store.get(TABLE_KEY)
+        if stored is None or not removed:
+            return
+        shards = tables.decode_table(stored.body).shards
+        if gone := [number for number, shard in enumerate(shards) if shard.key in removed]:
+            await self._publisher.publish([], check=gone)
 
 
 def _is_old(listed: Listed, now: float) -> bool:

@@ -155,7 +155,9 @@ class Registry:
         Projects that it does not know become tombstones."""
         published = await self._published()
         records = {name: row.record for name, row in wanted.items()}
-        records |= {name: None for name in published if name not in records}
+        # From the objects too: what is committed and not published, or lies in a shard that is lost, goes as well.
+        known = {projects.name_of(listed.key) async for listed in self._store.list_objects(projects.PREFIX)}
+        records |= {name: None for name in {*published, *known} if name is not None and name not in records}
         return await self._write_all(records, author, DEFAULT_OPTIONS, published, progress)
 
     async def _write_all(
@@ -209,7 +211,11 @@ class Registry:
             return 0
         digest = tables.digest_of(name)
         number = digest >> 56
-        shard = await read_shard(self._store, number, tables.decode_table(stored.body).shards[number])
+        try:
+            shard = await read_shard(self._store, number, tables.decode_table(stored.body).shards[number])
+        except Damaged:
+            table = await self._publisher.publish([], check=[number])
+            shard = await read_shard(self._store, number, table.shards[number])
         line = shard.get(name, digest)
         return 0 if line is None else tables.decode_row(line).revision
 

@@ -119,7 +119,7 @@ class Replica:
             return
         self.table, self._shards = loaded
         self._started_stale = True
-        if None not in self._shards:
+        if self.shards():
             self._applied = self.table
         log.info("started with the last good table", sequence=self.table.sequence, rows=self.rows)
 
@@ -128,7 +128,10 @@ class Replica:
 
         A fault of our own fails one poll: an edge that stopped following would serve an old table for ever.
         """
-        await self.load_last_good()
+        try:
+            await self.load_last_good()
+        except Exception:
+            log.exception("the last good table could not be loaded")
         for pause in pauses:
             try:
                 await self.poll()
@@ -159,8 +162,7 @@ class Replica:
         await self._fetch(table)
         self._etag = stored.etag
         self._applied = table
-        if self._last_good is not None:
-            await self._last_good.keep_table(table, stored.body)
+        await self._keep(table, stored.body)
 
     def _check_order(self, table: Table) -> None:
         held = self._applied
@@ -170,6 +172,11 @@ class Replica:
             raise Damaged(f"{TABLE_KEY} is of epoch {table.epoch}, which does not follow {held.epoch}.")
         if table.sequence < held.sequence:
             raise Damaged(f"{TABLE_KEY} went back from sequence {held.sequence} to {table.sequence}.")
+        if table.sequence == held.sequence and table.shards != held.shards:
+            raise Damaged(f"{TABLE_KEY} says something else of sequence {table.sequence} than before.")
+        # Tombstones are rows, so within an epoch no shard ever loses one.
+        if any(new.rows < old.rows for new, old in zip(table.shards, held.shards, strict=True)):
+            raise Damaged(f"{TABLE_KEY} of sequence {table.sequence} has lost rows.")
 
     async def _fetch(self, table: Table) -> None:
         problems: list[str] = []
@@ -188,6 +195,13 @@ class Replica:
         await for_each(missing, fetch_shard, _AT_ONCE)
         if problems:
             raise StoreUnavailable(f"{len(problems)} of {len(missing)} new shards are not held: {problems[0]}")
+
+    async def _keep(self, table: Table, body: bytes) -> None:
+        if self._last_good is None:
+            return
+        for ref in self._last_good.missing(table):
+            await self._last_good.keep_shard(str(ref.key), await _shard_body(self._store, ref))
+        await self._last_good.keep_table(table, body)
 
     async def _fetch_shard(self, number: int, ref: ShardRef) -> Shard:
         body = await _shard_body(self._store, ref)

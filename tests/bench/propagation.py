@@ -85,14 +85,13 @@ def figures(options: Options) -> list[Figure]:
 async def _measure(url: str, services: list[Service], count: int, changes: int) -> list[Seen]:
     chosen = random.Random(3)
     seen = []
+    connections = [each for service in services for each in (await service.connections()).values()]
     async with _registry(url) as registry:
         for number, record in enumerate(islice(prepared.records(count), changes)):
             await asyncio.sleep(chosen.uniform(0, POLL_SECONDS))
-            # Anew each time: an edge may close a connection that was idle, and a worker may have been replaced.
-            connections = [each for service in services for each in (await service.connections()).values()]
             seen.append(await _change(registry, connections, record, f"https://moved-{number}.example.org/"))
-            for connection in connections:
-                await connection.close()
+    for connection in connections:
+        await connection.close()
     return seen
 
 

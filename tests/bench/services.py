@@ -110,8 +110,9 @@ class Service:
         async with asyncio.timeout(_DEADLINE):
             while len(found) < self.workers:
                 opened = await asyncio.gather(*(self._connect() for _ in range(_BURST)))
+                holders = self._holders()
                 for local_port, connection in opened:
-                    pid = self._holder(local_port)
+                    pid = holders.get(local_port)
                     if pid is None or pid in found:
                         await connection.close()
                     else:
@@ -124,13 +125,15 @@ class Service:
         await connection.get("/-/health/live")  # answered, so accepted
         return writer.get_extra_info("sockname")[1], connection
 
-    def _holder(self, local_port: int) -> int | None:
-        ours, theirs = f":{self.port:04X}", f":{local_port:04X}"
+    def _holders(self) -> dict[int, int]:
+        """Return which process has accepted the connection that comes from a local port."""
+        ours, by_inode = f":{self.port:04X}", dict[str, int]()
         for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
             fields = line.split()
-            if fields[1].endswith(ours) and fields[2].endswith(theirs):
-                return next((pid for pid in self.processes() if f"socket:[{fields[9]}]" in _open_files(pid)), None)
-        return None
+            if fields[1].endswith(ours):
+                by_inode[f"socket:[{fields[9]}]"] = int(fields[2].rpartition(":")[2], 16)
+        opened = ((pid, by_inode.get(file)) for pid in self.processes() for file in _open_files(pid))
+        return {port: pid for pid, port in opened if port}  # a listening socket's other port is 0
 
     async def memory(self) -> list[Memory]:
         """Return what each worker takes."""

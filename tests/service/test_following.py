@@ -93,8 +93,9 @@ async def test_a_name_that_leaves_the_table_is_forgotten() -> None:
     replica, found = _followed(store)
     await replica.poll()
     assert isinstance(found.find("six"), Route)
-    table = tables.decode_table(store.objects["table.json"].body)
-    await _swap(store, sequence=table.sequence + 1, shards=(tables.EMPTY_SHARD,) * 256)
+    assert replica.table is not None
+    empty = (tables.EMPTY_SHARD,) * 256
+    await _swap(store, epoch="f" * 16, follows=(replica.table.epoch,), shards=empty)
     assert await replica.poll()
     assert found.find("six") is None
 
@@ -105,6 +106,9 @@ async def test_a_name_that_leaves_the_table_is_forgotten() -> None:
         ({"sequence": 1}, "went back"),
         ({"epoch": "f" * 16}, "does not follow"),
         ({"format": 9}, "format 9"),
+        ({"sequence": 10**15}, "no valid epoch and sequence"),
+        ({"sequence": 3, "shards": (tables.EMPTY_SHARD,) * 256}, "lost rows"),
+        ({"shards": (tables.EMPTY_SHARD,) * 256}, "something else of sequence 2"),
         ({"shards": ()}, "does not name 256 shards"),
         ({"epoch": "../.."}, "no valid epoch"),
     ],

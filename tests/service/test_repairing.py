@@ -1,6 +1,9 @@
 """Reconciling, restoring, gathering publications, and the last good table on disk."""
 
 import asyncio
+import hashlib
+import tracemalloc
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -230,15 +233,130 @@ async def test_a_shard_that_is_published_again_while_leftovers_are_removed_stays
         assert shard.key is None or shard.key in store.objects
 
 
-async def test_a_kept_table_that_cannot_be_read_stops_the_removal() -> None:
-    """It may name shards that nobody else does."""
+async def test_a_kept_table_that_cannot_be_read_keeps_all_shards() -> None:
+    """It may name shards that nobody else does; what is wrong is told by its own key."""
     store = await _aged(3, reconciler.KEPT_SECONDS + 1)
     kept = next(key for key in store.objects if key.startswith("tables/"))
     await store.put(kept, b"\x00")
     before = {key for key in store.objects if key.startswith("shards/")}
-    with pytest.raises(Damaged):
+    with capture_logs() as logs:
         await Reconciler(store, _publisher(store)).reconcile()
     assert {key for key in store.objects if key.startswith("shards/")} == before
+    assert [log["key"] for log in logs if log["log_level"] == "error"] == [kept]
+
+
+async def test_an_orphan_that_is_published_while_leftovers_are_removed_stays() -> None:
+    """A publisher that died left a shard; its successor puts it again between the listing and the removal."""
+    store = FakeStore()
+    await publish(store, [record("six")])
+    new = Row("six", 2, "e", record("six", "https://new.example.org/"))
+    ref, body = tables.encode_shard(tables.shard_of("six"), [new])
+    assert ref.key is not None
+    await store.put(ref.key, body)
+    store.clock += reconciler.KEPT_SECONDS + 1
+    reconciling = Reconciler(store, _publisher(store))
+    named_by = reconciling._named_by
+
+    async def publish_meanwhile(keys: list[str]) -> set[str] | None:
+        named = await named_by(keys)
+        await _publisher(store).publish([new])
+        return named
+
+    reconciling._named_by = publish_meanwhile  # type: ignore[method-assign]
+    await reconciling.reconcile()
+    assert ref.key in store.objects
+
+
+async def test_a_row_that_lost_against_a_higher_revision_is_not_called_published() -> None:
+    """An object that was put back to an earlier state: the write is committed, and told to be unpublished."""
+    store = FakeStore()
+    async with _writing(store) as registry:
+        await registry.put(record("six"), AUTHOR)
+        old = store.objects["projects/six.json"].body
+        for n in range(3):
+            await registry.put(record("six", f"https://{n}.example.org/"), AUTHOR)
+        await store.put("projects/six.json", old)
+        written = await registry.put(record("six", "https://lost.example.org/"), AUTHOR)
+        assert written == (Outcome.CHANGED, 2, False)
+    assert (await Reconciler(store, _publisher(store)).reconcile())[:3] == (0, 0, 1)
+
+
+async def test_a_write_into_a_lost_shard_rebuilds_it() -> None:
+    """A new name is no worse off than a known one."""
+    store = FakeStore()
+    async with _writing(store) as registry:
+        await registry.put(record("six"), AUTHOR)
+        key = tables.decode_table(store.objects["table.json"].body).shards[tables.shard_of("six")].key
+        assert key is not None
+        await store.delete(key)
+        other = next(f"p{n}" for n in range(10_000) if tables.shard_of(f"p{n}") == tables.shard_of("six"))
+        assert (await registry.put(record(other), AUTHOR)).published
+    assert sorted(await _records(store)) == sorted([other, "six"])
+
+
+async def test_a_deeply_nested_object_is_damage_and_nothing_more() -> None:
+    """JSON that no recursion can follow does not stop what is around it."""
+    store = FakeStore()
+    await publish(store, [record("six"), record("seven")])
+    await store.put("projects/six.json", b'{"x":' + b"[" * 100_000)
+    assert (await Reconciler(store, _publisher(store)).reconcile()).damaged == 1
+
+
+async def test_a_last_good_table_never_names_a_shard_that_is_not_kept(tmp_path: Path) -> None:
+    """Where a shard could not be written, it is fetched and put again, or the table before stays."""
+    store = await _kept(tmp_path, "six", "seven")
+    before = (tmp_path / "table.json").read_bytes()
+    await publish(store, [record("six", "https://new.example.org/")])
+    local = DirectoryStore(tmp_path)
+    original = local.put
+
+    async def full(key: str, body: bytes) -> str:
+        if key.startswith("shards/"):
+            raise StoreUnavailable("no room")
+        return await original(key, body)
+
+    local.put = full  # type: ignore[method-assign]
+    replica = Replica(store, clock=lambda: 0.0, last_good=LastGood(local, keeper=True))
+    await replica.load_last_good()
+    assert await replica.poll()
+    assert (tmp_path / "table.json").read_bytes() == before
+    local.put = original  # type: ignore[method-assign]
+    await publish(store, [record("eight")])
+    assert await replica.poll()
+    table = tables.decode_table((tmp_path / "table.json").read_bytes())
+    assert all(shard.key is None or (tmp_path / shard.key).exists() for shard in table.shards)
+    assert table.sequence == 3
+    await local.close()
+
+
+async def test_a_rolled_back_table_is_refused_by_an_edge_that_held_most_of_a_later_one(tmp_path: Path) -> None:
+    """One shard lost on disk does not make it forget how far it was."""
+    store = await _kept(tmp_path, "six", "seven")
+    old = store.objects["table.json"]
+    local = DirectoryStore(tmp_path)
+    await publish(store, [record("six", "https://new.example.org/")])
+    replica = Replica(store, clock=lambda: 0.0, last_good=LastGood(local, keeper=True))
+    assert await replica.poll()
+    next(tmp_path.glob(f"shards/{tables.shard_of('seven'):02x}-*")).unlink()
+    store.objects["table.json"] = old
+    again = Replica(store, clock=lambda: 0.0, last_good=LastGood(local, keeper=True))
+    await again.load_last_good()
+    assert not await again.poll()
+    assert "went back" in str(again.problem)
+    await local.close()
+
+
+def test_a_bomb_is_not_inflated() -> None:
+    """A shard may be no larger than its rows can make it, and a table no larger than a table is."""
+    bomb = zlib.compress(b"\n" * 50_000_000, wbits=31)
+    key = f"shards/00-{hashlib.sha256(bomb).hexdigest()}.jsonl.gz"
+    tracemalloc.start()
+    with pytest.raises(Damaged, match="larger than its 1 rows"):
+        tables.decode_shard(0, tables.ShardRef(key, 1), bomb)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+    with pytest.raises(Damaged, match="at most"):
+        tables.decode_table(b" " * (tables.MAX_TABLE_BYTES + 1))
 
 
 async def test_a_new_epoch_replaces_a_damaged_table_and_is_taken_by_edges_of_the_old_one() -> None:
@@ -303,13 +421,14 @@ async def test_an_edge_starts_with_the_last_good_table(tmp_path: Path) -> None:
     await local.close()
 
 
-async def test_only_what_is_needed_stays_in_the_state_folder(tmp_path: Path) -> None:
+async def test_only_what_is_needed_stays_in_the_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a change the shard that it replaced is removed; a process that is no keeper writes nothing."""
     store = await _kept(tmp_path, "six", "seven")
     local = DirectoryStore(tmp_path)
     keeper = Replica(store, clock=lambda: 0.0, last_good=LastGood(local, keeper=True))
     other = Replica(store, clock=lambda: 0.0, last_good=LastGood(local, keeper=False))
     await publish(store, [record("six", "https://new.example.org/")])
+    monkeypatch.setattr("docsredirect.service.last_good.UNUSED_SECONDS", -60.0)
     before = {path.name for path in tmp_path.rglob("*.gz")}
     await other.poll()
     assert {path.name for path in tmp_path.rglob("*.gz")} == before
