@@ -432,6 +432,7 @@ async def test_only_what_is_needed_stays_in_the_state_folder(tmp_path: Path, mon
     before = {path.name for path in tmp_path.rglob("*.gz")}
     await other.poll()
     assert {path.name for path in tmp_path.rglob("*.gz")} == before
+    await keeper.load_last_good()
     await keeper.poll()
     table = tables.decode_table(store.objects["table.json"].body)
     named = {shard.key.removeprefix("shards/") for shard in table.shards if shard.key}
