@@ -36,7 +36,8 @@ Rows = dict[str, Row]
 
 
 class Published(NamedTuple):
-    """A table that is published, and the names whose change it does not hold: a higher revision stands there."""
+    """A table that is published, and the names whose change it does not hold, because it has a higher revision than
+    their objects: those were put back to an earlier state."""
 
     table: Table
     outdone: frozenset[str]
@@ -57,7 +58,8 @@ class _Plan(NamedTuple):
     follows: tuple[str, ...]
     refs: tuple[ShardRef, ...]
     puts: dict[int, tuple[ShardRef, Rows]]
-    outdone: frozenset[str]
+    higher: dict[str, int]
+    """The names of which another record stands than was to be published, with its revision."""
 
 
 class Publisher:
@@ -91,7 +93,7 @@ class Publisher:
                 table = await self._carry_out(plan, held)
             except Conflict:
                 continue
-            return Published(table, plan.outdone)
+            return Published(table, await self._outdone(plan.higher))
         raise Conflict(f"{TABLE_KEY} changed {_ATTEMPTS} times while it was being replaced.")
 
     async def _read_table(self) -> _Held | None:
@@ -133,6 +135,20 @@ class Publisher:
         with suppress(Conflict):  # a publisher that lost its race has kept it already
             await self._store.create(tables.kept_key(table.epoch, table.sequence), body)
 
+    async def _outdone(self, higher: Mapping[str, int]) -> frozenset[str]:
+        """Return the names whose published revision, which is `higher` than the one that was to be published, is above
+        their object's own too. Where it is not, somebody has changed the project once more, which is as it should be.
+        """
+        outdone = set()
+        for name, revision in higher.items():
+            stored = await self._store.get(projects.key_of(name))
+            try:
+                if stored is None or projects.decode(stored.body, name).revision < revision:
+                    outdone.add(name)
+            except Damaged:
+                outdone.add(name)
+        return frozenset(outdone)
+
     async def begin_epoch(self, follows: Iterable[str]) -> Table:
         """Publish a new epoch, built from the objects, in place of whatever is published, damaged or not: edges that
         hold a table of an epoch in `follows`, or of one that is seen in ``tables/``, will take it.
@@ -153,7 +169,7 @@ class Publisher:
         for name, row in changed.items():
             by_shard[tables.shard_of(name)][name] = row
         puts: dict[int, tuple[ShardRef, Rows]] = {}
-        outdone: set[str] = set()
+        higher: dict[str, int] = {}
 
         async def merge_shard(number: int) -> None:
             ref = table.shards[number]
@@ -164,10 +180,14 @@ class Publisher:
                 present, ref = await self._rebuilt_rows(number), EMPTY_SHARD
             merged = _newer(present, by_shard[number])
             puts[number] = (ref, merged)
-            outdone.update(name for name, row in by_shard[number].items() if merged[name].record != row.record)
+            higher.update(
+                (name, merged[name].revision)
+                for name, row in by_shard[number].items()
+                if merged[name].record != row.record
+            )
 
         await for_each(sorted(by_shard), merge_shard, _AT_ONCE)
-        return _Plan(table.epoch, table.sequence + 1, table.follows, table.shards, puts, frozenset(outdone))
+        return _Plan(table.epoch, table.sequence + 1, table.follows, table.shards, puts, higher)
 
     async def _build(self, changed: Rows, follows: Iterable[str] = ()) -> _Plan:
         """Begin a new epoch from the objects. Every earlier epoch that is still seen is one that it follows."""
@@ -179,7 +199,7 @@ class Publisher:
         seen = {epoch async for listed in kept if (epoch := tables.epoch_of(listed.key))}
         puts = {number: (EMPTY_SHARD, rows) for number, rows in enumerate(by_shard)}
         refs = (EMPTY_SHARD,) * SHARDS
-        return _Plan(self._new_epoch(), 1, tuple(sorted({*seen, *follows})), refs, puts, frozenset())
+        return _Plan(self._new_epoch(), 1, tuple(sorted({*seen, *follows})), refs, puts, {})
 
     async def _put_shard(self, number: int, present: ShardRef, rows: Rows) -> ShardRef:
         ref, body = tables.encode_shard(number, (rows[name] for name in sorted(rows)))

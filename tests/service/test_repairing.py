@@ -495,3 +495,14 @@ async def test_a_publisher_that_is_too_slow_starts_again(monkeypatch: pytest.Mon
     with pytest.raises(StoreUnavailable, match="took longer"):
         await _publisher(store).publish([Row("six", 2, "e", record("six", "https://new.example.org/"))])
     assert msgspec.json.decode(store.objects["table.json"].body)["sequence"] == 1
+
+
+async def test_a_write_that_was_followed_by_another_one_is_published() -> None:
+    """Of two writers at once, the earlier revision stands in the history and the later one in the table."""
+    store = FakeStore()
+    await publish(store, [record("six")])
+    await publish(store, [record("six", "https://two.example.org/")])
+    await publish(store, [record("six", "https://three.example.org/")])
+    published = await _publisher(store).publish_rows([Row("six", 2, "e", record("six", "https://two.example.org/"))])
+    assert published.outdone == frozenset()
+    assert await _records(store) == {"six": record("six", "https://three.example.org/")}
