@@ -35,7 +35,7 @@ class LastGood:
 
     def __init__(self, local: Store, *, keeper: bool) -> None:
         self._local = local
-        self._keeper = keeper
+        self.keeper = keeper
         self._reported: str | None = None
         self._kept: set[str] = set()
         self._unused: dict[str, float] = {}
@@ -44,7 +44,7 @@ class LastGood:
     async def load(self) -> tuple[Table, list[Shard | None]] | None:
         """Return the table that was kept and those of its shards that can be read, or None where there is none."""
         try:
-            if self._keeper:
+            if self.keeper:
                 self._note_unused([listed.key async for listed in self._local.list_objects("shards/")])
             stored = await self._local.get(TABLE_KEY)
             if stored is None:
@@ -59,7 +59,7 @@ class LastGood:
 
     async def keep_shard(self, key: str, body: bytes) -> None:
         """Keep a verified shard."""
-        if self._keeper:
+        if self.keeper:
             try:
                 await self._local.put(key, body)
                 self._kept.add(key)
@@ -68,13 +68,13 @@ class LastGood:
 
     def missing(self, table: Table) -> list[ShardRef]:
         """Return the shards of `table` that a keeper has not kept."""
-        if not self._keeper:
+        if not self.keeper:
             return []
         return [shard for shard in table.shards if shard.key is not None and shard.key not in self._kept]
 
     async def keep_table(self, table: Table, body: bytes) -> None:
         """Keep a table once all of its shards are kept, and remove what has not been named for a while."""
-        if not self._keeper or self.missing(table):
+        if not self.keeper or self.missing(table):
             return  # without all of its shards, the table before is a better one to start with
         named = {shard.key for shard in table.shards}
         try:

@@ -32,6 +32,9 @@ class Replica:
         self._store = store
         self._last_good = last_good
         self._started_stale = False
+        self._unkept: tuple[Table, bytes] | None = None
+        self._bodies: dict[str, bytes] = {}
+        """What was fetched and is not on local disk yet, compressed as it came."""
         self._clock = clock
         self._started = clock()
         self.on_change: Callable[[Collection[str]], None] = lambda names: None
@@ -110,6 +113,7 @@ class Replica:
         self.problem = None
         self.last_success = self._clock()
         self._refused.clear()
+        await self._keep()
         return True
 
     async def load_last_good(self) -> None:
@@ -162,7 +166,7 @@ class Replica:
         await self._fetch(table)
         self._etag = stored.etag
         self._applied = table
-        await self._keep(table, stored.body)
+        self._unkept = (table, stored.body)
 
     def _check_order(self, table: Table) -> None:
         held = self._applied
@@ -196,18 +200,27 @@ class Replica:
         if problems:
             raise StoreUnavailable(f"{len(problems)} of {len(missing)} new shards are not held: {problems[0]}")
 
-    async def _keep(self, table: Table, body: bytes) -> None:
-        if self._last_good is None:
+    async def _keep(self) -> None:
+        """Keep what was taken. After the poll has succeeded: nobody who asks waits for this disk."""
+        unkept, bodies = self._unkept, self._bodies
+        self._unkept, self._bodies = None, {}
+        if self._last_good is None or unkept is None:
             return
-        for ref in self._last_good.missing(table):
-            await self._last_good.keep_shard(str(ref.key), await _shard_body(self._store, ref))
-        await self._last_good.keep_table(table, body)
+        table, body = unkept
+        try:
+            for ref in self._last_good.missing(table):
+                key = str(ref.key)
+                await self._last_good.keep_shard(key, bodies.pop(key, b"") or await _shard_body(self._store, ref))
+        except StoreError as error:
+            log.warning("the table is not kept", reason=str(error))
+        else:
+            await self._last_good.keep_table(table, body)
 
     async def _fetch_shard(self, number: int, ref: ShardRef) -> Shard:
         body = await _shard_body(self._store, ref)
         shard = await asyncio.to_thread(tables.decode_shard, number, ref, body)
-        if self._last_good is not None and ref.key is not None:
-            await self._last_good.keep_shard(ref.key, body)
+        if self._last_good is not None and self._last_good.keeper and ref.key is not None:
+            self._bodies[ref.key] = body
         return shard
 
     def _take(self, number: int, shard: Shard) -> None:
