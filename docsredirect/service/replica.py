@@ -197,6 +197,9 @@ class Replica:
         held = [None if shard is None else shard.ref for shard in self._shards]
         missing = [number for number in range(SHARDS) if held[number] != table.shards[number]]
         await for_each(missing, fetch_shard, _AT_ONCE)
+        # Polls may fail for days over one shard: what no table names any more is not held for the disk either.
+        named = {ref.key for ref in table.shards}
+        self._bodies = {key: body for key, body in self._bodies.items() if key in named}
         if problems:
             raise StoreUnavailable(f"{len(problems)} of {len(missing)} new shards are not held: {problems[0]}")
 

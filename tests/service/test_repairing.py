@@ -506,3 +506,24 @@ async def test_a_write_that_was_followed_by_another_one_is_published() -> None:
     published = await _publisher(store).publish_rows([Row("six", 2, "e", record("six", "https://two.example.org/"))])
     assert published.outdone == frozenset()
     assert await _records(store) == {"six": record("six", "https://three.example.org/")}
+
+
+async def test_what_waits_for_the_disk_stays_bounded_while_polls_fail(tmp_path: Path) -> None:
+    """One shard that never arrives does not make every later change pile up in memory."""
+    store = FakeStore()
+    await publish(store, [record("six"), record("seven")])
+    lost = tables.decode_table(store.objects["table.json"].body).shards[tables.shard_of("seven")].key
+    assert lost is not None
+    store.failing = lost
+    local = DirectoryStore(tmp_path)
+    replica = Replica(store, clock=lambda: 0.0, last_good=LastGood(local, keeper=True))
+    for n in range(10):
+        assert not await replica.poll()
+        store.failing = None
+        await publish(store, [record("six", f"https://{n}.example.org/")])
+        store.failing = lost
+    assert len(replica._bodies) <= 1
+    store.failing = None
+    assert await replica.poll()
+    assert not replica._bodies
+    await local.close()
