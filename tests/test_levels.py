@@ -20,7 +20,11 @@ _BELOW: dict[str, frozenset[str]] = {
     "formats": frozenset({"domain"}),
     "service": frozenset({"domain", "store", "formats"}),
     "edge": frozenset({"domain", "store", "formats", "service"}),
-    "cli": frozenset({"domain", "store", "formats", "service", "edge"}),
+    # What counts and reports for the faces. `ops` shows it; the others feed it.
+    "telemetry": frozenset({"domain", "store", "service"}),
+    "ops": frozenset({"domain", "telemetry"}),
+    "admin": frozenset({"domain", "store", "formats", "service", "telemetry"}),
+    "cli": frozenset({"domain", "store", "formats", "service", "edge", "admin", "ops", "telemetry"}),
     "__main__": frozenset({"cli"}),
     "": frozenset(),
 }
@@ -36,6 +40,7 @@ _PURE = frozenset({
     "enum",
     "functools",
     "hashlib",
+    "ipaddress",
     "itertools",
     "json",
     "math",

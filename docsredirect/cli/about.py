@@ -8,7 +8,7 @@ import msgspec
 
 from docsredirect import __version__
 from docsredirect.cli import terminal
-from docsredirect.domain.settings import SETTINGS
+from docsredirect.domain.settings import MASK, SETTINGS, Setting, Source
 
 _PARTS = ("aiohttp", "uvloop", "msgspec", "cachetools")
 
@@ -29,7 +29,7 @@ def config(as_json: bool) -> None:
         rows = [
             {
                 "variable": setting.variable,
-                "value": sources[setting.variable].text,
+                "value": _shown(setting, sources[setting.variable]),
                 "source": "environment" if sources[setting.variable].given else "default",
                 "help": setting.help,
             }
@@ -38,9 +38,13 @@ def config(as_json: bool) -> None:
         terminal.write_out(msgspec.json.encode(rows) + b"\n")
         return
     for setting in SETTINGS:
-        text, given = sources[setting.variable]
-        click.echo(f"{setting.variable}={text}{'' if given else '  (default)'}")
+        source = sources[setting.variable]
+        click.echo(f"{setting.variable}={_shown(setting, source)}{'' if source.given else '  (default)'}")
         click.echo(f"    {setting.help}")
+
+
+def _shown(setting: Setting, source: Source) -> str:
+    return MASK if setting.secret and source.given else source.text
 
 
 @click.command(short_help="Print what is installed.")

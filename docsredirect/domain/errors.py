@@ -7,6 +7,19 @@ DocsRedirectError
  ├ ImportRefused      an import as a whole would do too much
  ├ NotModified        the object is still what the reader holds
  ├ Unknown            nobody can say now where a name leads: never taken for "nowhere"
+ ├ NoSuchProject      there is no redirect to read or remove
+ ├ NoSuchRevision     a project never had that revision
+ ├ NoSuchToken        there is no token of that id
+ ├ PreconditionFailed  the project is not what the writer has seen
+ ├ TokenRefused       nobody is let in
+ │  ├ TokenMissing      no token was shown
+ │  ├ TokenUnknown      the token is not one of ours
+ │  ├ TokenExpired      its time is over
+ │  └ TokenRevoked      somebody took it back
+ ├ ScopeMissing       the token does not reach that far
+ ├ TooManyWrongTokens an address has tried too often
+ ├ NoSuchInvitation   the link is not one of ours
+ ├ InvitationSpent    the link was used, taken back, or is too old
  └ StoreError
     ├ StoreUnavailable  the store did not answer, or answered something other than yes or no
     ├ WritesRefused     the store does not keep the conditions of writes, so nothing is written to it
@@ -16,7 +29,12 @@ DocsRedirectError
 Each class has a stable ``code`` and the HTTP ``status`` that a face shows for it.
 """
 
+from typing import TYPE_CHECKING
+
 import msgspec
+
+if TYPE_CHECKING:
+    from docsredirect.domain.projects import Project
 
 
 def shorten(value: str, limit: int = 80) -> str:
@@ -91,6 +109,109 @@ class Unknown(DocsRedirectError):
 
     code = "unknown"
     status = 503
+
+
+class NoSuchProject(DocsRedirectError):
+    """There is no redirect of that name. `etag` is a tombstone's, where there is one."""
+
+    code = "no-such-project"
+    status = 404
+
+    def __init__(self, message: str, etag: str | None = None) -> None:
+        super().__init__(message)
+        self.etag = etag
+
+
+class NoSuchRevision(DocsRedirectError):
+    """A project never had that revision."""
+
+    code = "no-such-revision"
+    status = 422
+
+
+class NoSuchToken(DocsRedirectError):
+    """There is no token of that id."""
+
+    code = "no-such-token"
+    status = 404
+
+
+class PreconditionFailed(DocsRedirectError):
+    """The project is not what the writer has seen. `current` is what it is; None: it never was."""
+
+    code = "precondition-failed"
+    status = 412
+
+    def __init__(self, message: str, current: "Project | None") -> None:
+        super().__init__(message)
+        self.current = current
+
+
+class TokenRefused(DocsRedirectError):
+    """Nobody is let in."""
+
+    code = "token-refused"
+    status = 401
+
+
+class TokenMissing(TokenRefused):
+    """No token was shown."""
+
+    code = "token-missing"
+
+
+class TokenUnknown(TokenRefused):
+    """The token is not one of ours: no such id, another secret, or no token at all by its form."""
+
+    code = "token-unknown"
+
+
+class TokenExpired(TokenRefused):
+    """The time of the token is over."""
+
+    code = "token-expired"
+
+
+class TokenRevoked(TokenRefused):
+    """Somebody took the token back."""
+
+    code = "token-revoked"
+
+
+class ScopeMissing(DocsRedirectError):
+    """The token does not reach that far. `scope` is what it would need."""
+
+    code = "scope-missing"
+    status = 403
+
+    def __init__(self, message: str, scope: str) -> None:
+        super().__init__(message)
+        self.scope = scope
+
+
+class TooManyWrongTokens(DocsRedirectError):
+    """An address has shown wrong tokens too often. `retry_after` says in how many seconds it may try again."""
+
+    code = "too-many-wrong-tokens"
+    status = 429
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NoSuchInvitation(DocsRedirectError):
+    """The link is not one of ours."""
+
+    code = "no-such-invitation"
+    status = 404
+
+
+class InvitationSpent(DocsRedirectError):
+    """The link was used already, was taken back, or is too old."""
+
+    code = "invitation-spent"
+    status = 410
 
 
 class StoreError(DocsRedirectError):

@@ -7,6 +7,7 @@ that was probably meant.
 import difflib
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,9 +17,18 @@ from docsredirect.domain.hosts import HostRules
 
 PREFIX = "DOCSREDIRECT_"
 
+MASK = "********"
+"""What is shown of a secret."""
+
+MIN_ADMIN_TOKEN = 32
+"""The shortest bootstrap token in characters: too many to guess, if they are random."""
+
+Network = IPv4Network | IPv6Network
+
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
 _S3_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9][A-Za-z0-9._-]*)*/?")
+_VISIBLE = re.compile(r"[!-~]+")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -54,6 +64,8 @@ class Settings(msgspec.Struct, frozen=True):
     store: str
     state_dir: str | None
     edge: Address
+    admin: Address
+    ops: Address
     hosts: tuple[str, ...]
     deny_file: str | None
     workers: int
@@ -63,6 +75,11 @@ class Settings(msgspec.Struct, frozen=True):
     shutdown_seconds: float
     retry_after: int
     admin_url: str | None
+    admin_token: str | None
+    trusted_proxies: tuple[Network, ...]
+    reconcile_seconds: float
+    url: str
+    token: str | None
     security_txt: str | None
     log_level: str
     lifetimes: Lifetimes
@@ -80,6 +97,8 @@ class Setting(NamedTuple):
     default: str
     help: str
     parse: Callable[[str], Any]
+    secret: bool = False
+    """Whether its value is shown to nobody."""
 
     @property
     def variable(self) -> str:
@@ -120,6 +139,29 @@ def _address(text: str) -> Address:
     if match is None or int(match.group(2)) > 65_535:
         raise ValueError("Give host:port, such as 127.0.0.1:8080 or [::]:8080.")
     return Address(match.group(1).strip("[]"), int(match.group(2)))
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    networks = []
+    for part in text.replace(",", " ").split():
+        try:
+            networks.append(ip_network(part))
+        except ValueError as error:
+            raise ValueError(f"{part!r} is no IP address or network. Give some separated by commas.") from error
+    return tuple(networks)
+
+
+def _admin_token(text: str) -> str | None:
+    if text and (len(text) < MIN_ADMIN_TOKEN or not _VISIBLE.fullmatch(text)):
+        raise ValueError(f"Give at least {MIN_ADMIN_TOKEN} visible ASCII characters.")
+    return text or None
+
+
+def _base_url(text: str) -> str:
+    url = _url(text)
+    if url is None or url.lower().startswith("mailto:") or "?" in url or "#" in url:
+        raise ValueError("Give an absolute http(s) URL without ? and #.")
+    return url.rstrip("/")
 
 
 def _hosts(text: str) -> tuple[str, ...]:
@@ -169,6 +211,8 @@ SETTINGS: tuple[Setting, ...] = (
             _store),
     Setting("state_dir", "", "Where an edge keeps its last good table. On S3: $XDG_STATE_HOME/docsredirect.", _path),
     Setting("edge", "0.0.0.0:8080", "Where legacy URLs are answered, as host:port.", _address),
+    Setting("admin", "127.0.0.1:8081", "Where maintainers set targets, as host:port.", _address),
+    Setting("ops", "127.0.0.1:9090", "Where metrics and the status are read, as host:port.", _address),
     Setting("hosts", "", "More hosts that are ours, separated by commas; * answers for any.", _hosts),
     Setting("deny_file", "", "File of projects, one a line, that answer 410 at once; re-read on change.", _path),
     Setting("workers", "1", "Processes that share the edge's port.", _between(1, 256, int)),
@@ -181,6 +225,14 @@ SETTINGS: tuple[Setting, ...] = (
             _between(0, 600, float)),
     Setting("retry_after", "30", "Retry-After of 503, in seconds.", _seconds),
     Setting("admin_url", "", "Where pages send maintainers: a URL, or mailto: and an address.", _url),
+    Setting("admin_token", "", "A token of at least 32 characters that may do all: for the first real one.", _admin_token,
+            secret=True),
+    Setting("trusted_proxies", "", "Networks whose X-Forwarded-For the admin side believes, separated by commas.",
+            _networks),
+    Setting("reconcile_seconds", "300", "Seconds between two looks for what was committed and not published.",
+            _between(1, 86_400, float)),
+    Setting("url", "http://127.0.0.1:8081", "The admin side that the command line speaks to.", _base_url),
+    Setting("token", "", "The token that the command line shows there.", _path, secret=True),
     Setting("security_txt", "", "What /.well-known/security.txt says; \\n is a new line. None: 404.", _text),
     Setting("log_level", "info", "Least level that is logged: debug, info, warning or error.", _level),
     Setting("lifetimes.browser", "3600", "Browser lifetime of 301, 308 and 410.", _seconds),
@@ -211,7 +263,8 @@ def load(environ: Mapping[str, str]) -> Loaded:
         try:
             (lifetimes if group else values)[field] = setting.parse(text)
         except ValueError as error:
-            problems.append(f"{setting.variable} is {text!r}. {error}")
+            shown = MASK if setting.secret else repr(text)
+            problems.append(f"{setting.variable} is {shown}. {error}")
     # A folder needs no second one beside it: who removes it means to begin anew, and an edge must not hold him up.
     if not problems and values["state_dir"] is None and values["store"].startswith("s3://"):
         values["state_dir"] = _default_state_dir(environ)
