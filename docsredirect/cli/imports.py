@@ -14,7 +14,8 @@ from docsredirect.domain.errors import ImportRefused
 from docsredirect.domain.projects import Author
 from docsredirect.domain.settings import Settings
 from docsredirect.formats.lines import Batch, Refusal, read_batch
-from docsredirect.service.registry import Imported, ImportOptions, Outcome
+from docsredirect.service.bulk import Imported, ImportOptions
+from docsredirect.service.commits import Outcome
 from docsredirect.store import open_store
 
 

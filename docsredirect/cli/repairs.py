@@ -10,8 +10,9 @@ from docsredirect.domain import tables
 from docsredirect.domain.errors import Damaged
 from docsredirect.domain.projects import Author
 from docsredirect.domain.tables import Row
+from docsredirect.service.bulk import Imported
+from docsredirect.service.commits import Outcome
 from docsredirect.service.reconciler import Reconciler
-from docsredirect.service.registry import Imported, Outcome
 from docsredirect.service.replica import read_rows
 from docsredirect.store import Store, open_store
 

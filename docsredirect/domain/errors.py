@@ -215,10 +215,11 @@ class InvitationSpent(DocsRedirectError):
 
 
 class StoreError(DocsRedirectError):
-    """The object store and this process do not agree."""
+    """The object store and this process do not agree. `step` is what failed of a write: read, commit or publish."""
 
     code = "store"
     status = 503
+    step: str | None = None
 
 
 class StoreUnavailable(StoreError):

@@ -64,7 +64,19 @@ class Revised(NamedTuple):
     moved_out: list[tuple[Entry, Record | None]]
 
 
+class Past(NamedTuple):
+    """An entry of a history with the record that came after it (None: none)."""
+
+    entry: Entry
+    after: Record | None
+
+
+class _MovedOut(Entry, frozen=True, omit_defaults=True):
+    after: Record | None = None
+
+
 _DECODER = msgspec.json.Decoder(Project)
+_MOVED_OUT = msgspec.json.Decoder(_MovedOut)
 
 
 def key_of(name: str) -> str:
@@ -92,6 +104,21 @@ def encode_moved_out(entry: Entry, after: Record | None) -> bytes:
     """Return the bytes of a history object: the entry, with what came after it."""
     fields: dict[str, Any] = {**msgspec.to_builtins(entry), "after": msgspec.to_builtins(after)}
     return msgspec.json.encode(fields) + b"\n"
+
+
+def decode_moved_out(body: bytes, key: str) -> Past:
+    """Return the entry in a history object. Raises `Damaged` where it holds none."""
+    try:
+        moved = _MOVED_OUT.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Damaged(f"{key} cannot be read: {error}.") from error
+    return Past(Entry(moved.revision, moved.time, moved.author, moved.operation, moved.before), moved.after)
+
+
+def past_of(project: Project) -> list[Past]:
+    """Return the history that a project carries along, newest first."""
+    afters = (project.record, *(entry.before for entry in project.history))
+    return [Past(entry, after) for entry, after in zip(project.history, afters, strict=False)]
 
 
 def decode(body: bytes, name: str) -> Project:

@@ -225,7 +225,7 @@ SETTINGS: tuple[Setting, ...] = (
             _between(0, 600, float)),
     Setting("retry_after", "30", "Retry-After of 503, in seconds.", _seconds),
     Setting("admin_url", "", "Where pages send maintainers: a URL, or mailto: and an address.", _url),
-    Setting("admin_token", "", "A token of at least 32 characters that may do all: for the first real one.", _admin_token,
+    Setting("admin_token", "", "A token of at least 32 characters that may do everything.", _admin_token,
             secret=True),
     Setting("trusted_proxies", "", "Networks whose X-Forwarded-For the admin side believes, separated by commas.",
             _networks),

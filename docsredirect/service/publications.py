@@ -1,10 +1,12 @@
 """Gathering changes for a moment and publishing them together: one task a process. Writes no project."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import structlog
 
+from docsredirect.domain.clock import Clock
 from docsredirect.domain.errors import StoreError
 from docsredirect.domain.tables import Row
 from docsredirect.service.publisher import Publisher
@@ -22,22 +24,41 @@ class Publications:
     """Publishes what is submitted, in batches, for as long as `run` runs. A batch that fails is tried again, and what
     was submitted meanwhile goes with it."""
 
-    def __init__(self, publisher: Publisher, pause: Callable[[int], float]) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        pause: Callable[[int], float],
+        *,
+        clock: Clock = time.monotonic,
+        on_end: Callable[[bool, float], None] = lambda ok, seconds: None,
+    ) -> None:
+        """`on_end` is told of each attempt whether it went well and how many seconds of `clock` it took."""
         self._publisher = publisher
+        self._clock = clock
+        self._on_end = on_end
         self._pause = pause
         self._rows: dict[str, Row] = {}
         self._waiting: list[tuple[str, asyncio.Future[bool]]] = []
         self._submitted = asyncio.Event()
 
-    async def published(self, row: Row, seconds: float) -> bool:
-        """Submit a row and wait for at most `seconds` until it is published. Returns whether it is, and not outdone
-        by a higher revision that is published already."""
+    @property
+    def waiting(self) -> int:
+        """How many projects have changes that are not published yet."""
+        return len(self._rows)
+
+    def submit(self, row: Row) -> asyncio.Future[bool]:
+        """Take a row to publish. The future tells, once that is done, whether it is published, and not outdone by a
+        higher revision that is published already."""
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._rows[row.name] = max(row, self._rows.get(row.name, row), key=lambda each: each.revision)
         self._waiting.append((row.name, done))
         self._submitted.set()
-        finished, _ = await asyncio.wait({done}, timeout=seconds)
-        return bool(finished) and done.result()
+        return done
+
+    async def wait(self, publication: asyncio.Future[bool], seconds: float) -> bool:
+        """Wait for at most `seconds` for what `submit` gave. Returns whether the row is published."""
+        finished, _ = await asyncio.wait({publication}, timeout=seconds)
+        return bool(finished) and publication.result()
 
     async def run(self) -> None:
         """Publish for ever."""
@@ -45,11 +66,13 @@ class Publications:
         while True:
             await self._submitted.wait()
             await asyncio.sleep(GATHER_SECONDS)
+            begin = self._clock()
             try:
                 published = await self._publish_batch()
             except Exception:  # a fault of our own must not end all publishing
                 log.exception("publishing broke off")
                 published = False
+            self._on_end(published, self._clock() - begin)
             if published:
                 failures = 0
             else:

@@ -1,96 +1,46 @@
-"""The registry: the only writer. It commits a project's change and its history at once, then publishes.
+"""The registry: the only writer. It checks the precondition, commits a project's change and its history at once, and
+publishes, in that order; the record it is given has been validated, because no other can be made.
 
-A commit is one conditional PUT against the state that was read. Losing a race means reading again; a PUT whose
-answer was lost is recognised by its operation id in the history, also when another change came after it.
+A failure says in which step it came. A commit that has begun goes on when nobody waits for it any more, and what it
+has committed is published.
 """
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from enum import Enum
-from typing import NamedTuple
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, NamedTuple, TypeVar
 
-import msgspec
-import structlog
-
-from docsredirect.domain import projects, tables
+from docsredirect.domain import tables
 from docsredirect.domain.clock import Clock
-from docsredirect.domain.errors import Conflict, Damaged, ImportRefused
-from docsredirect.domain.projects import Author, Change, Project
+from docsredirect.domain.errors import Damaged, NoSuchProject, NoSuchRevision, StoreError, StoreUnavailable
+from docsredirect.domain.preconditions import ANYTHING, Precondition, etag_of
+from docsredirect.domain.projects import Author, Past, Project
 from docsredirect.domain.records import Record
 from docsredirect.domain.tables import TABLE_KEY, Row
-from docsredirect.service.concurrency import for_each
+from docsredirect.service.bulk import DEFAULT_OPTIONS, BulkWriter, Imported, ImportOptions
+from docsredirect.service.commits import Commits, Committed, Decide, Outcome
 from docsredirect.service.publications import Publications
-from docsredirect.service.publisher import Publisher, row_of
+from docsredirect.service.publisher import Publisher
 from docsredirect.service.replica import read_shard
 from docsredirect.store import Store
-
-_AT_ONCE = 32
-_ATTEMPTS = 100
-"""Lost races for one project before that is reported instead."""
 
 PUBLISHED_SECONDS = 2.0
 """How long a single write waits for its publication before it answers that there is none yet."""
 
-GUARDED_ROWS = 1_000
-GUARDED_SHARE = 0.2
-"""An import into a table of more than `GUARDED_ROWS` rows may change this share of them without being told to."""
+COMMIT_SECONDS = 2.8
+"""How long a single write waits for its commit. With what is around it, a failing store is told within 3 s."""
 
-log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
-
-class Outcome(Enum):
-    """What a write came to."""
-
-    CREATED = "created"
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
-
-
-class Refused(NamedTuple):
-    """A record that an import could not write: its name and why."""
-
-    name: str
-    reason: str
-
-
-class ImportOptions(msgspec.Struct, frozen=True):
-    """How an import is to be done. `only_new`: projects that have a redirect stay as they are; `dry_run`: everything
-    does; `force`: more than `GUARDED_SHARE` of a large table may change."""
-
-    dry_run: bool = False
-    only_new: bool = False
-    force: bool = False
-
-
-DEFAULT_OPTIONS = ImportOptions()
-
-
-class Imported(msgspec.Struct):
-    """What an import came to, or would come to: how often each outcome, and what could not be written."""
-
-    counts: Counter[Outcome] = msgspec.field(default_factory=Counter)
-    refused: list[Refused] = msgspec.field(default_factory=list)
-    needs_force: str | None = None
-    """Why the import would be refused without force: only a dry run says so instead of raising."""
+Recheck = Callable[[Record], Record]
+"""Checks a record of the past by the rules of today. Raises `InvalidRecord`."""
 
 
 class Written(NamedTuple):
-    """What one write came to: its outcome, the revision that now stands, and whether that is published."""
+    """What one write came to: its outcome, the project as it now stands, and whether that is published."""
 
     outcome: Outcome
-    revision: int
-    published: bool
-
-
-class _Read(NamedTuple):
     project: Project
-    etag: str
-
-
-_Floor = Callable[[str], Awaitable[int]]
-"""Tells the revision that is published of a project whose object is gone: its revisions go on from there, or the
-table would keep the published row."""
+    published: bool
 
 
 class Registry:
@@ -112,16 +62,89 @@ class Registry:
         self._store = store
         self._publisher = publisher
         self._publications = publications
-        self._clock = clock
         self._new_operation = new_operation
+        self._commits = Commits(store, clock)
+        self._bulk = BulkWriter(store, self._commits, publisher, new_operation)
+        self._under_way: set[asyncio.Task[Any]] = set()
 
-    async def put(self, record: Record, author: Author) -> Written:
-        """Write one record and wait a moment for its publication. Raises `StoreUnavailable`, `Damaged` where the
-        project's object cannot be read, and `Conflict` where every attempt lost its race."""
-        assert self._publications is not None, "single writes need somebody who publishes"
-        outcome, row = await self._write(record.name, record, author, DEFAULT_OPTIONS, self._floor)
-        assert row is not None, "only a dry run has no row"
-        return Written(outcome, row.revision, await self._publications.published(row, PUBLISHED_SECONDS))
+    async def read(self, name: str) -> Project:
+        """Return a project that has a redirect. Raises `NoSuchProject`, with its ETag where it is a tombstone,
+        `StoreUnavailable` and `Damaged`."""
+        project = await self.read_any(name)
+        if project.record is None:
+            raise NoSuchProject(f"{name} has no redirect any more. Its history is kept.", etag_of(project))
+        return project
+
+    async def read_any(self, name: str) -> Project:
+        """Return a project or its tombstone. Raises as `read` does where there never was one."""
+        read = await self._commits.read(name)
+        if read is None:
+            raise NoSuchProject(f"{name} has no redirect.")
+        return read.project
+
+    async def history(self, name: str, *, below: int, limit: int) -> list[Past]:
+        """Return at most `limit` entries of a project's history with revisions under `below`, newest first. Raises as
+        `read_any` does."""
+        project = await self.read_any(name)
+        found: list[Past] = []
+        async for past in self._commits.entries(name, project, below):
+            found.append(past)
+            if len(found) == limit:
+                break
+        return found
+
+    async def put(
+        self, record: Record, author: Author, precondition: Precondition = ANYTHING, *, operation: str | None = None
+    ) -> Written:
+        """Write one record and wait a moment for its publication. A record that is there already is no new revision.
+
+        `operation` names what is done, for who may do it again: where the history has it, it was done.
+        Raises `PreconditionFailed`, `StoreUnavailable`, `Damaged` where the project's object cannot be read, and
+        `Conflict` where every attempt lost its race.
+        """
+
+        async def decide(project: Project | None) -> Record:
+            precondition.check(project, record.name)
+            return record
+
+        return await self._write(record.name, decide, author, operation)
+
+    async def delete(
+        self, name: str, author: Author, precondition: Precondition = ANYTHING, *, operation: str | None = None
+    ) -> Written:
+        """Leave a tombstone in a redirect's place. Raises as `put` does, and `NoSuchProject`."""
+
+        async def decide(project: Project | None) -> None:
+            if project is None or project.record is None:
+                etag = None if project is None else etag_of(project)
+                raise NoSuchProject(f"{name} has no redirect that could be removed.", etag)
+            precondition.check(project, name)
+
+        return await self._write(name, decide, author, operation)
+
+    async def roll_back(
+        self,
+        name: str,
+        revision: int,
+        author: Author,
+        precondition: Precondition = ANYTHING,
+        *,
+        recheck: Recheck = lambda record: record,
+        operation: str | None = None,
+    ) -> Written:
+        """Make a project, or its tombstone, again what it was at `revision`, as a new revision.
+
+        Raises as `put` does, `NoSuchProject`, `NoSuchRevision`, and what `recheck` raises of that record.
+        """
+
+        async def decide(project: Project | None) -> Record | None:
+            if project is None:
+                raise NoSuchProject(f"{name} never had a redirect.")
+            precondition.check(project, name)
+            past = await self._past(project, revision)
+            return None if past.after is None else recheck(past.after)
+
+        return await self._write(name, decide, author, operation)
 
     async def import_records(
         self,
@@ -131,79 +154,65 @@ class Registry:
         *,
         progress: Callable[[], None] = lambda: None,
     ) -> Imported:
-        """Write `records` (by normalised name) and publish once, at the end. Names that are not in it stay.
-
-        Calls `progress` once a record. What was committed by an import that broke off is published by the next.
-
-        Raises `ImportRefused`, before anything is written, where too much of the table would change; and
-        `StoreUnavailable`.
-        """
-        published = await self._published()
-        needs_force = None
-        if not options.force and not options.only_new:
-            needs_force = _too_much(records, published)
-            if needs_force and not options.dry_run:
-                raise ImportRefused(f"The import was refused: {needs_force}.")
-        imported = await self._write_all(records, author, options, published, progress)
-        imported.needs_force = needs_force
-        return imported
+        """Write many records as `BulkWriter.import_records` does."""
+        return await self._bulk.import_records(records, author, options, progress=progress)
 
     async def restore(
         self, wanted: Mapping[str, Row], author: Author, *, progress: Callable[[], None] = lambda: None
     ) -> Imported:
-        """Make every project what `wanted`, the rows of an earlier table, say, as new revisions, and publish once.
-        Projects that it does not know become tombstones."""
-        published = await self._published()
-        records = {name: row.record for name, row in wanted.items()}
-        # From the objects too: what is committed and not published, or lies in a shard that is lost, goes as well.
-        known = {projects.name_of(listed.key) async for listed in self._store.list_objects(projects.PREFIX)}
-        records |= {name: None for name in {*published, *known} if name is not None and name not in records}
-        return await self._write_all(records, author, DEFAULT_OPTIONS, published, progress)
+        """Go back to an earlier table as `BulkWriter.restore` does."""
+        return await self._bulk.restore(wanted, author, progress=progress)
 
-    async def _write_all(
-        self,
-        records: Mapping[str, Record | None],
-        author: Author,
-        options: ImportOptions,
-        published: Mapping[str, Row],
-        progress: Callable[[], None],
-    ) -> Imported:
-        imported, rows = Imported(), dict[str, Row]()
+    async def close(self, seconds: float = COMMIT_SECONDS) -> None:
+        """Give the commits under way so many seconds to end."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=seconds)
 
-        async def floor(name: str) -> int:
-            return published[name].revision if name in published else 0
+    async def _write(self, name: str, decide: Decide, author: Author, operation: str | None) -> Written:
+        assert self._publications is not None, "single writes need somebody who publishes"
+        publications = self._publications
+        deciding = True
 
-        async def write(name: str) -> None:
-            try:
-                outcome, row = await self._write(name, records[name], author, options, floor)
-            except (Conflict, Damaged) as error:
-                log.error("project not written", project=name, reason=str(error))
-                imported.refused.append(Refused(name, str(error)))
-            else:
-                imported.counts[outcome] += 1
-                if row is not None:
-                    rows[name] = row
-            progress()
+        async def commit() -> tuple[Committed, asyncio.Future[bool]]:
+            nonlocal deciding
 
-        await for_each(sorted(records), write, _AT_ONCE)
-        if not options.dry_run:
-            await self._publisher.publish(rows.values())
-        return imported
+            async def decided(project: Project | None) -> Record | None:
+                nonlocal deciding
+                record = await decide(project)
+                deciding = False
+                return record
 
-    async def _published(self) -> dict[str, Row]:
-        """Return the rows that are published, by name, as far as they can be read."""
-        stored = await self._store.get(TABLE_KEY)
-        rows: dict[str, Row] = {}
-        if stored is None:
-            return rows
-        for number, ref in enumerate(tables.decode_table(stored.body).shards):
-            try:
-                shard = await read_shard(self._store, number, ref)
-            except Damaged as error:
-                log.error("damaged shard", shard=number, reason=str(error))
-            else:
-                rows |= {row.name: row for row in map(tables.decode_row, shard.lines())}
-        return rows
+            done = await self._commits.commit(name, decided, author, operation or self._new_operation(), self._floor)
+            assert done.row is not None, "what was committed, or stays, has an object"
+            return done, publications.submit(done.row)
+
+        try:
+            committed, publication = await self._in_time(commit())
+        except TimeoutError as error:
+            raise _too_slow(deciding=deciding) from error
+        assert committed.project is not None
+        published = await publications.wait(publication, PUBLISHED_SECONDS)
+        return Written(committed.outcome, committed.project, published)
+
+    async def _in_time(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for `work` for `COMMIT_SECONDS`; it goes on after that."""
+        task = asyncio.create_task(work, name="commit")
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        async with asyncio.timeout(COMMIT_SECONDS):
+            return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; where nobody does any more, he was told of a failure
+
+    async def _past(self, project: Project, revision: int) -> Past:
+        async for past in self._commits.entries(project.name, project, revision + 1):
+            if past.entry.revision == revision:
+                return past
+            break
+        raise NoSuchRevision(f"{project.name} has no revision {revision}. The last one is {project.revision}.")
 
     async def _floor(self, name: str) -> int:
         stored = await self._store.get(TABLE_KEY)
@@ -219,59 +228,15 @@ class Registry:
         line = shard.get(name, digest)
         return 0 if line is None else tables.decode_row(line).revision
 
-    async def _write(
-        self, name: str, record: Record | None, author: Author, options: ImportOptions, floor: _Floor
-    ) -> tuple[Outcome, Row | None]:
-        operation = self._new_operation()
-        for _ in range(_ATTEMPTS):
-            read = await self._read(name)
-            if read is not None and _wrote(read.project, operation):
-                return _outcome(read.project, operation), row_of(*read)
-            present = None if read is None else read.project.record
-            if present == record or (present is not None and options.only_new):
-                return Outcome.UNCHANGED, None if read is None else row_of(*read)
-            outcome = Outcome.CREATED if present is None else Outcome.CHANGED
-            if options.dry_run:
-                return outcome, None
-            change = Change(record, self._clock(), author, operation)
-            try:
-                return outcome, await self._commit(name, read, change, 0 if read is not None else await floor(name))
-            except Conflict:
-                continue
-        raise Conflict(f"{name} changed {_ATTEMPTS} times while it was being written.")
 
-    async def _read(self, name: str) -> _Read | None:
-        stored = await self._store.get(projects.key_of(name))
-        return None if stored is None else _Read(projects.decode(stored.body, name), stored.etag)
-
-    async def _commit(self, name: str, read: _Read | None, change: Change, floor: int) -> Row:
-        revised = projects.revise(None if read is None else read.project, name, change, floor=floor)
-        for entry, after in revised.moved_out:
-            with suppress(Conflict):  # an earlier attempt has put it there; a committed entry never changes
-                key = projects.history_key(name, entry.revision)
-                await self._store.create(key, projects.encode_moved_out(entry, after))
-        body = projects.encode(revised.project)
-        key = projects.key_of(name)
-        if read is None:
-            etag = await self._store.create(key, body)
-        else:
-            etag = await self._store.replace(key, body, read.etag)
-        return row_of(revised.project, etag)
-
-
-def _too_much(records: Mapping[str, Record], published: Mapping[str, Row]) -> str | None:
-    """Return why `records` are too much of a change to be made without being told to, or None."""
-    rows = [row for name in records if (row := published.get(name)) is not None]
-    changes = sum(row.record is not None and row.record != records[row.name] for row in rows)
-    if len(published) <= GUARDED_ROWS or changes <= GUARDED_SHARE * len(published):
-        return None
-    return f"it changes {changes} of {len(published)} redirects, more than {GUARDED_SHARE:.0%}"
-
-
-def _wrote(project: Project, operation: str) -> bool:
-    return any(entry.operation == operation for entry in project.history)
-
-
-def _outcome(project: Project, operation: str) -> Outcome:
-    before = next(entry.before for entry in project.history if entry.operation == operation)
-    return Outcome.CREATED if before is None else Outcome.CHANGED
+def _too_slow(*, deciding: bool) -> StoreError:
+    if deciding:
+        error = StoreUnavailable("The store did not answer in time. Nothing was changed.")
+        error.step = "read"
+    else:
+        error = StoreUnavailable(
+            "The store did not answer in time. The change may still take effect: look at the project before trying "
+            "again, or repeat the request with the same Idempotency-Key."
+        )
+        error.step = "commit"
+    return error

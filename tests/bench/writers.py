@@ -114,7 +114,7 @@ async def _write(part: Part) -> list[Acknowledged]:
                 begun = time.perf_counter()
                 written = await registry.put(record, Author(by=f"writer {part.process}"))
                 seconds = time.perf_counter() - begun
-                acknowledged.append(Acknowledged(name, written.revision, target, seconds, written.published))
+                acknowledged.append(Acknowledged(name, written.project.revision, target, seconds, written.published))
 
         await asyncio.gather(*(write() for _ in range(part.writers)))
         # Nothing is submitted here: what a failed publication owes must come by itself.

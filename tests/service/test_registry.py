@@ -9,7 +9,8 @@ from docsredirect.domain import projects
 from docsredirect.domain.errors import Conflict, ImportRefused, StoreUnavailable
 from docsredirect.domain.projects import Author, Project
 from docsredirect.domain.records import Record
-from docsredirect.service.registry import Imported, ImportOptions, Outcome
+from docsredirect.service.bulk import Imported, ImportOptions
+from docsredirect.service.commits import Outcome
 from docsredirect.service.replica import published_rows
 from tests.support.edges import AUTHOR, make_registry, record
 from tests.support.stores import FakeStore

@@ -13,8 +13,9 @@ from docsredirect.domain.projects import Author
 from docsredirect.domain.records import Record, parse_record
 from docsredirect.domain.settings import load
 from docsredirect.edge import server
+from docsredirect.service.bulk import ImportOptions
 from docsredirect.service.publisher import Publisher
-from docsredirect.service.registry import ImportOptions, Registry
+from docsredirect.service.registry import Registry
 from docsredirect.store import Store
 from tests.support.http import Connection, Response, exchange
 

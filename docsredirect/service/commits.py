@@ -1,0 +1,144 @@
+"""Commits: a project's change and its history in one conditional PUT. Publishes nothing.
+
+A commit is made against the state that was read. Losing a race means reading and deciding again; a PUT whose answer
+was lost is recognised by its operation id in the history, also when another change came after it.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from enum import Enum
+from typing import NamedTuple
+
+from docsredirect.domain import projects
+from docsredirect.domain.clock import Clock
+from docsredirect.domain.errors import Conflict, StoreError
+from docsredirect.domain.projects import Author, Change, Project
+from docsredirect.domain.records import Record
+from docsredirect.domain.tables import Row
+from docsredirect.service.publisher import row_of
+from docsredirect.store import Store
+
+_ATTEMPTS = 100
+"""Lost races for one project before that is reported instead."""
+
+
+class Outcome(Enum):
+    """What a write came to."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+class Committed(NamedTuple):
+    """What a commit came to: the project as it stands, or would stand after a dry run (None: nothing is there), and its
+    row, where there is an object that it could be of."""
+
+    outcome: Outcome
+    project: Project | None
+    row: Row | None
+
+
+class Read(NamedTuple):
+    """A project as it was read, and its object's ETag."""
+
+    project: Project
+    etag: str
+
+
+Decide = Callable[[Project | None], Awaitable[Record | None]]
+"""Says what record a project is to have (None: none), of what it is now. Raises where it may not be changed."""
+
+Floor = Callable[[str], Awaitable[int]]
+"""Tells the revision that is published of a project whose object is gone: its revisions go on from there, or the
+table would keep the published row."""
+
+
+class Commits:
+    """Writes projects into `store`. `clock` gives seconds since the epoch."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def read(self, name: str) -> Read | None:
+        """Return a project, or None where there is no object. Raises `StoreUnavailable` and `Damaged`."""
+        with _at_step("read"):
+            stored = await self._store.get(projects.key_of(name))
+            return None if stored is None else Read(projects.decode(stored.body, name), stored.etag)
+
+    async def commit(
+        self, name: str, decide: Decide, author: Author, operation: str, floor: Floor, *, known_absent: bool = False
+    ) -> Committed:
+        """Make of a project what `decide` says. With `known_absent` the first attempt is made without looking.
+
+        Raises what `decide` raises, `StoreUnavailable`, `Damaged` where the object cannot be read, and `Conflict`
+        where every attempt lost its race.
+        """
+        for attempt in range(_ATTEMPTS):
+            read = None if known_absent and attempt == 0 else await self.read(name)
+            if read is not None and (outcome := _outcome(read.project, operation)) is not None:
+                return Committed(outcome, read.project, row_of(*read))
+            project = None if read is None else read.project
+            present = None if project is None else project.record
+            record = await decide(project)
+            if present == record:
+                return Committed(Outcome.UNCHANGED, project, None if read is None else row_of(*read))
+            change = Change(record, self._clock(), author, operation)
+            try:
+                written = await self._put(name, read, change, 0 if read is not None else await floor(name))
+            except Conflict:
+                continue
+            outcome = Outcome.CREATED if present is None else Outcome.CHANGED
+            return Committed(outcome, written.project, row_of(*written))
+        raise Conflict(f"{name} changed {_ATTEMPTS} times while it was being written.")
+
+    async def entries(self, name: str, project: Project, below: int) -> AsyncIterator[projects.Past]:
+        """Go through a project's history from the revision under `below` down, newest first."""
+        inside = [past for past in projects.past_of(project) if past.entry.revision < below]
+        for past in inside:
+            yield past
+        revision = min(project.history[-1].revision, below) - 1
+        while revision > 0 and (moved := await self.moved_out(name, revision)) is not None:
+            yield moved
+            revision -= 1
+
+    async def moved_out(self, name: str, revision: int) -> projects.Past | None:
+        """Return an entry that a project no longer carries along, or None where there is none."""
+        with _at_step("read"):
+            key = projects.history_key(name, revision)
+            stored = await self._store.get(key)
+            return None if stored is None else projects.decode_moved_out(stored.body, key)
+
+    async def _put(self, name: str, read: Read | None, change: Change, floor: int) -> Read:
+        revised = projects.revise(None if read is None else read.project, name, change, floor=floor)
+        with _at_step("commit"):
+            for entry, after in revised.moved_out:
+                with suppress(Conflict):  # an earlier attempt has put it there; a committed entry never changes
+                    key = projects.history_key(name, entry.revision)
+                    await self._store.create(key, projects.encode_moved_out(entry, after))
+            body = projects.encode(revised.project)
+            key = projects.key_of(name)
+            if read is None:
+                etag = await self._store.create(key, body)
+            else:
+                etag = await self._store.replace(key, body, read.etag)
+        return Read(revised.project, etag)
+
+
+@contextmanager
+def _at_step(step: str) -> Iterator[None]:
+    """Say of a failure of the store in which step it came."""
+    try:
+        yield
+    except StoreError as error:
+        error.step = step
+        raise
+
+
+def _outcome(project: Project, operation: str) -> Outcome | None:
+    """Return what the commit of `operation` came to, or None where it is not in the history that is carried along."""
+    for entry in project.history:
+        if entry.operation == operation:
+            return Outcome.CREATED if entry.before is None else Outcome.CHANGED
+    return None
