@@ -1,7 +1,7 @@
 """`docsredirect import`: a table from a file into the store, published once at its end."""
 
 import sys
-from typing import IO, Any
+from typing import IO
 
 import click
 import msgspec
@@ -9,14 +9,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from docsredirect.cli import terminal
-from docsredirect.cli.writers import make_registry
+from docsredirect.service.writers import make_registry
 from docsredirect.domain.errors import ImportRefused
 from docsredirect.domain.projects import Author
 from docsredirect.domain.settings import Settings
-from docsredirect.formats.lines import Batch, Refusal, read_batch
+from docsredirect.formats.lines import Batch, read_batch
 from docsredirect.service.bulk import Imported, ImportOptions
-from docsredirect.service.commits import Outcome
+from docsredirect.service.import_report import ImportReport, report_on
 from docsredirect.store import open_store
+
+_COUNTS = ("created", "changed", "unchanged", "refused")
 
 
 @click.command("import", short_help="Put the redirects of a file into the store.")
@@ -47,11 +49,12 @@ def import_(file: IO[bytes], dry_run: bool, only_new: bool, force: bool, reason:
         imported = terminal.run(_import(settings, batch, author, options))
     except ImportRefused as error:
         raise click.ClickException(f"{error} Look at --dry-run, then say --force if that is meant.") from error
+    report = report_on(batch, imported, options)
     if as_json:
-        terminal.write_out(msgspec.json.encode(_summary(batch, imported, options)) + b"\n")
+        terminal.write_out(msgspec.json.encode(report) + b"\n")
     else:
-        _say(batch, imported, options)
-    if batch.refusals or imported.refused:
+        _say(batch, imported, report)
+    if report.refused:
         sys.exit(1)
 
 
@@ -68,40 +71,11 @@ async def _import(settings: Settings, batch: Batch, author: Author, options: Imp
             )
 
 
-def _counts(batch: Batch, imported: Imported) -> dict[str, int]:
-    counts = {outcome.value: imported.counts[outcome] for outcome in Outcome}
-    counts["unchanged"] += batch.repeated
-    return counts | {"refused": len(batch.refusals) + len(imported.refused)}
-
-
-def _summary(batch: Batch, imported: Imported, options: ImportOptions) -> dict[str, Any]:
-    unwritten = [
-        {"line": None, "pointer": "", "code": "not-written", "detail": f"{name}: {reason}"}
-        for name, reason in imported.refused
-    ]
-    return {
-        **_counts(batch, imported),
-        "errors": _fault_rows(batch.refusals) + unwritten,
-        "warnings": _fault_rows(batch.warnings),
-        "dry_run": options.dry_run,
-        "needs_force": imported.needs_force is not None,
-    }
-
-
-def _fault_rows(refusals: list[Refusal]) -> list[dict[str, Any]]:
-    """Return every fault of refused lines as one flat object each."""
-    return [
-        {"line": refusal.line, "pointer": fault.pointer, "code": fault.code, "detail": fault.detail}
-        for refusal in refusals
-        for fault in refusal.errors
-    ]
-
-
-def _say(batch: Batch, imported: Imported, options: ImportOptions) -> None:
+def _say(batch: Batch, imported: Imported, report: ImportReport) -> None:
     for name, reason in imported.refused:
         click.echo(f"{name}: {reason}", err=True)
-    counted = ", ".join(f"{count} {outcome}" for outcome, count in _counts(batch, imported).items())
-    click.echo(f"{'Dry run, nothing written: ' if options.dry_run else ''}{counted}.")
+    counted = ", ".join(f"{getattr(report, count)} {count}" for count in _COUNTS)
+    click.echo(f"{'Dry run, nothing written: ' if report.dry_run else ''}{counted}.")
     if imported.needs_force:
         click.echo(f"Without --force this import would be refused: {imported.needs_force}.", err=True)
     if plain := sum(len(warning.errors) for warning in batch.warnings):

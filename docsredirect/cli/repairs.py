@@ -5,7 +5,7 @@ import sys
 import click
 
 from docsredirect.cli import terminal
-from docsredirect.cli.writers import make_publisher, make_registry
+from docsredirect.service.writers import make_publisher, make_registry
 from docsredirect.domain import tables
 from docsredirect.domain.errors import Damaged
 from docsredirect.domain.projects import Author

@@ -238,7 +238,6 @@ class Conflict(StoreError):
     """The object is not what the writer believed it to be: it was there already, has changed, or is gone."""
 
     code = "conflict"
-    status = 412
 
 
 class Damaged(StoreError):

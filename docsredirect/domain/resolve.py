@@ -61,6 +61,14 @@ class Denial(Answer):
     __slots__ = ()
 
 
+class Asked(NamedTuple):
+    """A URL taken apart: the host as it is compared (None: a path alone was given), the raw path and the raw query."""
+
+    host: str | None
+    path: str
+    query: str
+
+
 _TOO_LONG = Answer(414)
 _NOT_FOUND = Answer(404)
 _BAD_REQUEST = Answer(400)
@@ -82,7 +90,7 @@ def resolve(find: Find, path: str, query: str = "") -> Answer:
     """
     if _length(path) + _length(query) > MAX_REQUEST:
         return _TOO_LONG
-    normal = _normal_path(path)
+    normal = normal_path(path)
     if normal is None:
         return _NOT_FOUND
     page = reserved.page_at(normal)
@@ -104,23 +112,39 @@ def resolve_url(find: Find, url: str, hosts: HostRules) -> Answer:
     """Return what a whole URL answers, as people write it: with a scheme, without one, or, with a leading ``/``,
     a path alone. A host that is not served answers 421, and what is no http(s) URL 400.
     """
+    asked = take_apart(url)
+    if asked is None:
+        return _BAD_REQUEST
+    host, path, query = asked
+    if host is None or hosts.serves(host):
+        return resolve(find, path, query)
+    return _TOO_LONG if _length(path) + _length(query) > MAX_REQUEST else _MISDIRECTED
+
+
+def take_apart(url: str) -> Asked | None:
+    """Take a URL apart, as people write it, or return None where it is no http(s) URL."""
     if url.startswith("/"):
-        return resolve(find, *split_target(url))
+        return Asked(None, *split_target(url))
     match = _SCHEME.match(url)
     if match is not None and match.group(1).lower() not in ("http", "https"):
-        return _BAD_REQUEST
+        return None
     after = url[match.end() :] if match is not None else url
     # A browser takes a backslash here for a slash: what stands behind it is no part of the host.
     end = min((at for mark in "/\\?#" if (at := after.find(mark)) >= 0), default=len(after))
     userinfo, _, authority = after[:end].rpartition("@")
     host = host_of(authority)
     if not host or (userinfo and match is None):
-        return _BAD_REQUEST
+        return None
     target = after[end:]
-    path, query = split_target(target if target.startswith("/") else "/" + target)
-    if _length(path) + _length(query) > MAX_REQUEST:
-        return _TOO_LONG
-    return resolve(find, path, query) if hosts.serves(host) else _MISDIRECTED
+    return Asked(host, *split_target(target if target.startswith("/") else "/" + target))
+
+
+def normal_path(path: str) -> str | None:
+    """Return `path` in normal form, or None where nothing may be found at it."""
+    if escapes.has_control(path):
+        return None
+    normal = escapes.collapse_slashes(escapes.normalise_path("/" + path))
+    return None if escapes.has_dot_segment(normal) else normal
 
 
 def strip_prose(segment: str) -> str:
@@ -138,14 +162,6 @@ def strip_prose(segment: str) -> str:
 
 def _length(text: str) -> int:
     return len(text) if text.isascii() else len(escapes.utf8(text))
-
-
-def _normal_path(path: str) -> str | None:
-    """Return `path` in normal form, or None where nothing may be found at it."""
-    if escapes.has_control(path):
-        return None
-    normal = escapes.collapse_slashes(escapes.normalise_path("/" + path))
-    return None if escapes.has_dot_segment(normal) else normal
 
 
 def _follow(route: Route, rest: str, query: str, name: str) -> Answer:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from docsredirect.domain import paths, rules, targets
-from docsredirect.domain.records import Record
+from docsredirect.domain.records import PathPolicy, Record
 
 BY_PATH = "path"
 """What an answer names as its rule where none of the record's rules said so, but the path policy."""
@@ -51,13 +51,13 @@ class _Folder:
 class Route:
     """Everything that one project's record says, ready to answer. Immutable once made."""
 
-    __slots__ = ("_cleans", "_folders", "_pages", "_path_rule", "gone", "status")
+    __slots__ = ("_folders", "_pages", "gone", "path_rule", "policy", "status")
 
     def __init__(self, record: Record) -> None:
         self.status: int = record.status
         self.gone = record.state == "gone"
-        self._cleans = record.path == "clean"
-        self._path_rule = Rule(BY_PATH, Destination.of(record.target, carries=record.path != "root"))
+        self.policy: PathPolicy = record.path
+        self.path_rule = Rule(BY_PATH, Destination.of(record.target, carries=record.path != "root"))
         self._pages: dict[str, Rule] = {}
         self._folders = _Folder()
         for source, to in record.rules.items():
@@ -80,17 +80,18 @@ class Route:
 
         Linear in ``len(rest)``, and never deeper than the deepest folder rule.
         """
+        rule, position = self.choose(rest)
+        carried = rest[position:]
+        return rule, paths.clean(carried) if carried and self.policy == "clean" else carried
+
+    def choose(self, rest: str) -> tuple[Rule, int]:
+        """Return the rule that answers for `rest`, and where in it that begins which the rule carries over."""
         if self._pages:
             rule = self._pages.get(paths.page_key(rest))
             if rule is not None:
-                return rule, ""
-        rule, position = self._longest_folder(rest)
-        carried = rest[position:]
-        return rule, paths.clean(carried) if self._cleans else carried
-
-    def _longest_folder(self, rest: str) -> tuple[Rule, int]:
+                return rule, len(rest)
         folder: _Folder | None = self._folders
-        best, best_position, position = self._path_rule, 0, 0
+        best, best_position, position = self.path_rule, 0, 0
         while folder is not None:
             if folder.rule is not None:
                 best, best_position = folder.rule, position

@@ -10,11 +10,11 @@ import re
 import zlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from docsredirect.domain import names
+from docsredirect.domain import escapes, names
 from docsredirect.domain.errors import Damaged
 from docsredirect.domain.records import MAX_RECORD_BYTES, Record
 
@@ -31,6 +31,9 @@ MAX_TABLE_BYTES = 1024 * 1024
 MAX_SEQUENCE = 10**15
 _ROW_BYTES = MAX_RECORD_BYTES + 1_024
 """The longest row in bytes: a record, and what stands around it."""
+
+_PIECE_BYTES = 4 * 1024
+"""How much of a shard's text is taken at a time: enough for a page's share of it, a few microseconds to search."""
 
 _GZIP = 31
 """zlib's window bits for the gzip format. Its header holds no time, so equal rows give equal bytes."""
@@ -166,6 +169,26 @@ class Shard:
         """Return all rows as lines, sorted by name."""
         return self._text.split(b"\n")[:-1]
 
+    def pieces(self, after: str = "") -> Iterator[bytes]:
+        """Yield the text of the rows whose names come after the name `after`, in order, some whole lines at a time."""
+        position = self._position_after(after)
+        while position < len(self._text):
+            end = self._text.find(b"\n", position + _PIECE_BYTES) + 1 or len(self._text)
+            yield self._text[position:end]
+            position = end
+
+    def _position_after(self, name: str) -> int:
+        """Return where the first row begins whose name comes after `name`, by bisecting the text itself."""
+        bound = upper_bound(name)
+        low, high = 0, len(self._text)
+        while low < high:
+            middle = self._text.rfind(b"\n", low, (low + high) // 2) + 1 or low
+            if self._text[middle : middle + len(bound)] > bound:
+                high = middle
+            else:
+                low = self._text.index(b"\n", middle) + 1
+        return low
+
     def changed_names(self, before: "Shard | None") -> list[str]:
         """Return the names whose rows are other than they were, new or gone."""
         lines, old = set(self.lines()), set(before.lines() if before is not None else ())
@@ -214,6 +237,13 @@ def decode_row(line: bytes) -> Row:
         return _ROW.decode(line)
     except _UNREADABLE as error:
         raise Damaged(f"A row cannot be read: {error}.") from error
+
+
+def upper_bound(name: str) -> bytes:
+    """Return what is greater than the line of `name` and of every name before it, and less than all others."""
+    # The quote that ends a name is less than every character of a name, so lines are in the order of their names;
+    # and no text in UTF-8 holds the byte FF.
+    return b'{"name":"%b",\xff' % escapes.utf8(name)
 
 
 def _row_start(name: str) -> bytes:

@@ -20,6 +20,11 @@ MAX_LINE = 8 * MAX_RECORD_BYTES
 """The longest line in bytes: room for any legal record, also with every character as an escape of six."""
 
 
+MAX_LISTED = 10_000
+"""How many refused lines are listed with their faults, and how many with warnings: a file may hold millions of them,
+and nobody reads on."""
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """A line that cannot go in, and everything that is wrong with it."""
 
@@ -35,6 +40,8 @@ class Batch(msgspec.Struct):
     warnings: list[Refusal] = msgspec.field(default_factory=list)
     repeated: int = 0
     """Lines that say again what an earlier line said."""
+    unlisted: int = 0
+    """Lines that were refused after `MAX_LISTED` others."""
 
 
 class _Said(NamedTuple):
@@ -54,9 +61,12 @@ def read_batch(file: IO[bytes], hosts: HostRules) -> Batch:
         try:
             record, warnings = _parse(text, hosts)
         except InvalidRecord as error:
-            batch.refusals.append(Refusal(number, tuple(error.faults)))
+            if len(batch.refusals) < MAX_LISTED:
+                batch.refusals.append(Refusal(number, tuple(error.faults)))
+            else:
+                batch.unlisted += 1
             continue
-        if warnings:
+        if warnings and len(batch.warnings) < MAX_LISTED:
             batch.warnings.append(Refusal(number, tuple(warnings)))
         about = said.setdefault(record.name, _Said(record, [], []))
         about.lines.append(number)

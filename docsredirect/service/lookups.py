@@ -79,6 +79,10 @@ class Lookups:
         self._read: LRUCache[str, _Entry] = LRUCache(READ_THROUGH_BYTES, getsizeof=lambda entry: entry.cost)
         self._flights: dict[str, asyncio.Task[Route | None]] = {}
         self._at_once = asyncio.Semaphore(FLIGHTS)
+        self.hits = self.misses = 0
+        """How many names were found among the hot entries, and how many were not."""
+        self.read = self.unread = 0
+        """How many names were read from the store, and how many could not be."""
         replica.on_change = self._forget
 
     def find(self, name: str) -> Route | Lookup | None:
@@ -87,7 +91,9 @@ class Lookups:
             return DENIED
         hot = self._hot.get(name)
         if hot is not None:
+            self.hits += 1
             return hot[0]
+        self.misses += 1
         row = self._replica.row(name)
         if isinstance(row, Lookup):
             entry = self._read.get(name)
@@ -135,6 +141,7 @@ class Lookups:
                 stored = await self._store.get(projects.key_of(name))
             project = None if stored is None else projects.decode(stored.body, name)
         except StoreError as error:
+            self.unread += 1
             entry, now = self._read.get(name), self._clock()
             if entry is None or entry.route is UNKNOWN:
                 entry = _Entry(UNKNOWN, _cost(None), now + FAILED_SECONDS, now)
@@ -144,6 +151,7 @@ class Lookups:
             report = log.error if isinstance(error, Damaged) else log.warning
             report("read-through failed", project=name, reason=str(error))
             return self._stale(entry)
+        self.read += 1
         record = None if project is None else project.record
         route, now = None if record is None else Route(record), self._clock()
         self._remember(name, _Entry(route, _cost(record), now + FRESH_SECONDS, now + KEEP_SECONDS))

@@ -11,8 +11,9 @@ from docsredirect.domain.errors import StoreError
 from docsredirect.domain.tables import Row
 from docsredirect.service.publisher import Publisher
 
-GATHER_SECONDS = 0.05
-"""How long changes are gathered: a fortieth of a poll, so that nobody sees it, and enough for a burst of writes."""
+GATHER_SECONDS = 0.005
+"""How long changes are gathered: enough for a burst of writes. What comes later is gathered while these are
+published."""
 
 MAX_PAUSE_SECONDS = 30.0
 """The longest pause between two attempts while the store fails."""
@@ -59,6 +60,11 @@ class Publications:
         """Wait for at most `seconds` for what `submit` gave. Returns whether the row is published."""
         finished, _ = await asyncio.wait({publication}, timeout=seconds)
         return bool(finished) and publication.result()
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for at most `seconds` until nothing is left to publish."""
+        if waiting := [done for _, done in self._waiting]:
+            await asyncio.wait(waiting, timeout=seconds)
 
     async def run(self) -> None:
         """Publish for ever."""

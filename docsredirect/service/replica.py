@@ -6,6 +6,7 @@ only then may the next poll ask "has it changed?".
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 
 import structlog
@@ -44,12 +45,20 @@ class Replica:
         self.table: Table | None = None
         """The last table that was taken: applied where `complete`, else still missing shards."""
         self._applied: Table | None = None
-        """The last table of which every shard was held."""
         self.last_success: float | None = None
         """When, by the clock, a poll last ended with all that is published being held."""
         self.refusals = 0
         """How many tables and shards failed a check."""
+        self.refused_sequence: int | None = None
+        """The sequence of the table that was refused last, whole or in part, where it could be read."""
+        self.refused_reason: str | None = None
+        """Why it was. Both are None again once a poll has succeeded."""
+        self.polls: Counter[str] = Counter()
+        """How many polls found a changed table, found it unchanged, failed, or were refused what they found."""
         self._refused: set[str] = set()
+        self._polling = asyncio.Lock()
+        self._queued: asyncio.Task[bool] | None = None
+        """A poll that has not begun yet."""
         self.problem: str | None = "not polled yet"
         """What kept the last poll from being a success, or None."""
 
@@ -57,6 +66,11 @@ class Replica:
     def complete(self) -> bool:
         """Tell whether every shard of the table is held."""
         return self._etag is not None
+
+    @property
+    def applied(self) -> Table | None:
+        """The last table of which every shard was held."""
+        return self._applied
 
     @property
     def serves_all(self) -> bool:
@@ -101,18 +115,32 @@ class Replica:
         """Ask once for a newer table and take it. Returns whether all that is published is now held; never raises
         for what the store does.
         """
+        async with self._polling:
+            self._queued = None  # who asks from now on wants a later poll
+            return await self._poll_once()
+
+    async def refresh(self) -> bool:
+        """Return what a poll says that begins after this was asked. All who ask before it begins share one."""
+        if self._queued is None:
+            self._queued = asyncio.create_task(self.poll(), name="poll")
+        return await asyncio.shield(self._queued)
+
+    async def _poll_once(self) -> bool:
         try:
-            await self._poll()
+            changed = await self._poll()
         except StoreError as error:
+            self.polls["refused" if isinstance(error, Damaged) else "failed"] += 1
             if str(error) != self.problem:
                 log.warning("poll failed", reason=str(error))
             self.problem = str(error)
             return False
+        self.polls["changed" if changed else "unchanged"] += 1
         if self.problem is not None and self.last_success is not None:
             log.info("poll works again")
         self.problem = None
         self.last_success = self._clock()
         self._refused.clear()
+        self.refused_sequence = self.refused_reason = None
         await self._keep()
         return True
 
@@ -141,23 +169,26 @@ class Replica:
                 await self.poll()
             except Exception as error:
                 log.exception("poll broke off")
+                self.polls["failed"] += 1
                 self.problem = f"poll broke off: {type(error).__name__}"
             await asyncio.sleep(pause)
 
-    async def _poll(self) -> None:
+    async def _poll(self) -> bool:
+        """Take what is published. Returns whether there was something new."""
         try:
             stored = await self._store.get(TABLE_KEY, unless=self._etag)
         except NotModified:
-            return
+            return False
         if stored is None:
             if self._applied is not None or self.rows:
                 raise StoreUnavailable(f"{TABLE_KEY} is gone; the table that is held stays.")
-            return
+            return False
+        table: Table | None = None
         try:
             table = tables.decode_table(stored.body)
             self._check_order(table)
         except Damaged as error:
-            self._refuse(f"{TABLE_KEY} {stored.etag}", error)
+            self._refuse(f"{TABLE_KEY} {stored.etag}", error, table)
             raise
         if table != self.table:
             log.info("table found", epoch=table.epoch, sequence=table.sequence, rows=table.rows)
@@ -167,6 +198,7 @@ class Replica:
         self._etag = stored.etag
         self._applied = table
         self._unkept = (table, stored.body)
+        return True
 
     def _check_order(self, table: Table) -> None:
         held = self._applied
@@ -189,7 +221,7 @@ class Replica:
             try:
                 self._take(number, await self._fetch_shard(number, table.shards[number]))
             except Damaged as error:
-                self._refuse(str(table.shards[number].key), error)
+                self._refuse(str(table.shards[number].key), error, table)
                 problems.append(str(error))
             except StoreError as error:
                 problems.append(str(error))
@@ -232,8 +264,10 @@ class Replica:
         if changed := shard.changed_names(present):
             self.on_change(changed)
 
-    def _refuse(self, what: str, error: Damaged) -> None:
+    def _refuse(self, what: str, error: Damaged, table: Table | None) -> None:
         """Count and report what failed a check, once, however often it is asked for again."""
+        self.refused_sequence = None if table is None else table.sequence
+        self.refused_reason = str(error)
         if what not in self._refused:
             self._refused.add(what)
             self.refusals += 1

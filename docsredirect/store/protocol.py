@@ -68,6 +68,11 @@ class Store(Protocol):
         """Return the time by the store's own clock, the one of `Listed.modified`, in seconds since the epoch."""
         ...
 
+    async def check_writes(self) -> None:
+        """Find out whether the store keeps the conditions of writes, where it is of a kind that may not. Raises
+        `WritesRefused` where it does not."""
+        ...
+
     async def close(self) -> None:
         """Let go of connections and files. The store is of no use afterwards."""
         ...

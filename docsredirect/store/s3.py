@@ -84,7 +84,7 @@ class S3Store:
     async def replace(self, key: str, body: bytes, etag: str) -> str:
         """Replace the object whose ETag is `etag`. Raises `Conflict` where it has another, or is gone."""
         check_key(key)
-        form = await self.check_writes()
+        form = await self._form()
         if not _ETAG.fullmatch(etag):
             raise Conflict(f"{key} cannot have the ETag {etag!r}, which no store gives.")
         return await self._put(key, body, if_match=form(etag))
@@ -126,12 +126,14 @@ class S3Store:
             await asyncio.wait([self._probe])
         await self._s3.close()
 
-    async def check_writes(self) -> _Form:
-        """Find out, once, whether the store keeps the conditions of writes, and how it wants an ETag.
-
-        Every write asks this first; whoever wants to know earlier, at start-up, asks it too. Raises `WritesRefused`
-        where the store does not keep them, now and ever after: a store that was mended needs a new process.
+    async def check_writes(self) -> None:
+        """Find out, once, whether the store keeps the conditions of writes. Every write asks this first. Raises
+        `WritesRefused` where it does not keep them, now and ever after: a store that was mended needs a new process.
         """
+        await self._form()
+
+    async def _form(self) -> _Form:
+        """Return how the store wants the ETag of ``If-Match``. Raises as `check_writes` does."""
         if self._probe is None or not _decided(self._probe):
             self._probe = asyncio.create_task(self._find_form(), name="probe of the store")
         return await asyncio.shield(self._probe)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import msgspec
 
 from docsredirect.cli.terminal import run
-from docsredirect.cli.writers import make_publisher, pause_before
+from docsredirect.service.writers import make_publisher, pause_before
 from docsredirect.domain.projects import Author
 from docsredirect.domain.records import Record
 from docsredirect.service.publications import Publications

@@ -78,6 +78,9 @@ class FakeStore:
         """Return the store's own time."""
         return self.clock
 
+    async def check_writes(self) -> None:
+        """Conditions are kept."""
+
     async def close(self) -> None:
         """Nothing is held open."""
 

@@ -1,12 +1,16 @@
-"""The writers of a store with the real clock and real randomness. No command of its own."""
+"""The writers of a store with the real clock and real randomness: the one place where the rules get them."""
 
 import random
 import time
 import uuid
+from collections.abc import Iterator
 
 from docsredirect.service.publisher import Publisher
 from docsredirect.service.registry import Registry
 from docsredirect.store import Store
+
+JITTER = 0.2
+"""Pauses are spread by this share, so that processes started together do not stay together."""
 
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -19,7 +23,18 @@ def make_publisher(store: Store) -> Publisher:
 
 def make_registry(store: Store) -> Registry:
     """Return the writer of `store`, for writes that publish themselves at their end."""
-    return Registry(store, make_publisher(store), clock=time.time, new_operation=lambda: uuid.uuid4().hex)
+    return Registry(store, make_publisher(store), clock=time.time, new_operation=new_operation)
+
+
+def new_operation() -> str:
+    """Return an id that no other operation has."""
+    return uuid.uuid4().hex
+
+
+def pauses(seconds: float) -> Iterator[float]:
+    """Give pauses around `seconds`, for ever."""
+    while True:
+        yield seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
 
 
 def pause_before(attempt: int) -> float:

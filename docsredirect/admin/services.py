@@ -1,0 +1,122 @@
+"""What the handlers work with, and one request as they see it. No rule and no route."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from docsredirect.admin.reading import Query
+from docsredirect.domain.clock import Clock
+from docsredirect.domain.errors import ScopeMissing, Unknown
+from docsredirect.domain.hosts import HostRules
+from docsredirect.domain.projects import Author, Project
+from docsredirect.domain.settings import Settings
+from docsredirect.domain.tables import Row
+from docsredirect.domain.tokens import Identity
+from docsredirect.service.listing import Listing
+from docsredirect.service.lookups import Lookups
+from docsredirect.service.registry import Registry
+from docsredirect.service.replica import Replica
+from docsredirect.service.tokens import Tokens
+from docsredirect.service.wrong_tokens import WrongTokens
+from docsredirect.telemetry.metrics import Metrics
+
+JSON = "application/json"
+REFRESH_SECONDS = 2.8
+"""How long a look for the newest table may take: a failing store is told within 3 s."""
+
+NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+log = structlog.get_logger(__name__)
+
+
+class Services(NamedTuple):
+    """Everything that lives as long as the process."""
+
+    settings: Settings
+    hosts: HostRules
+    registry: Registry
+    replica: Replica
+    lookups: Lookups
+    listing: Listing
+    tokens: Tokens
+    wrong_tokens: WrongTokens
+    metrics: Metrics
+    clock: Clock
+    """Seconds since the epoch."""
+    new_id: Callable[[], str]
+    """Gives an id for a request that brings none."""
+
+    async def refresh(self) -> None:
+        """Make sure that the table in memory is what is published now. Raises `Unknown`."""
+        try:
+            async with asyncio.timeout(REFRESH_SECONDS):
+                fresh = await self.replica.refresh()
+        except TimeoutError as error:
+            raise Unknown("The published table could not be read in time.") from error
+        if not fresh:
+            raise Unknown(f"The published table cannot be read now: {self.replica.problem}")
+
+    def holds(self, project: Project) -> bool:
+        """Tell whether the table in memory has a project's revision, or a later one."""
+        row = self.replica.row(project.name)
+        return isinstance(row, Row) and row.revision >= project.revision
+
+    async def is_published(self, project: Project) -> bool:
+        """Tell whether a project's revision is published, as far as that can be known now."""
+        if not self.holds(project):
+            with suppress(Unknown):
+                await self.refresh()
+        return self.holds(project)
+
+
+class Call(NamedTuple):
+    """One request, after whoever asks was let in."""
+
+    request: web.Request
+    services: Services
+    identity: Identity | None
+    """Who asks; None on an open route."""
+    name: str | None
+    """The normalised name of the project in the path; None where there is none, or no legal one."""
+    query: Query
+    request_id: str
+
+    @property
+    def who(self) -> Identity:
+        """Who asks, on a route that is not open."""
+        assert self.identity is not None, "the route lets nobody in without a token"
+        return self.identity
+
+    def author(self, reason: str | None, on_behalf_of: str | None) -> Author:
+        """Return who makes a change, for the history. Raises `ScopeMissing` where he may not speak for others."""
+        if on_behalf_of is not None and not self.who.is_admin:
+            raise ScopeMissing("On-Behalf-Of is for administrators: it needs the scope admin.", "admin")
+        return Author(by=self.who.name, on_behalf_of=on_behalf_of, reason=reason)
+
+    def audit(self, action: str, **fields: Any) -> None:
+        """Log a change: what was done, by whom, and in which request."""
+        audit(action, by=self.who.name, request_id=self.request_id, **fields)
+
+
+def audit(action: str, *, by: str, request_id: str, **fields: Any) -> None:
+    """Log a change of what is stored."""
+    log.info("audit", action=action, by=by, request_id=request_id, **fields)
+
+
+def json_response(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """Return an answer of JSON."""
+    body = msgspec.json.encode(value) + b"\n"
+    return web.Response(status=status, body=body, content_type=JSON, headers={**NO_STORE, **(headers or {})})
+
+
+def next_link(request: web.Request, cursor: str | None) -> dict[str, str]:
+    """Return the header that leads to a list's next page (RFC 8288), if there is one."""
+    if cursor is None:
+        return {}
+    url = request.rel_url.update_query(cursor=cursor)
+    return {"Link": f'<{url}>; rel="next"'}
