@@ -51,6 +51,8 @@ class Reconciler:
         ``table.json`` that cannot be read."""
         stored = await self._store.get(TABLE_KEY)
         if stored is None:
+            if not await self._holds_projects():
+                return Reconciled(0, 0, 0, 0)
             table = await self._publisher.publish([])
             return Reconciled(table.rows, 0, 0, 0)
         table = tables.decode_table(stored.body)
@@ -63,6 +65,12 @@ class Reconciler:
             log.error("outdone by what is published", project=name)
         removed = await self._remove_leftovers()
         return Reconciled(len(behind) - len(outdone), len(lost), damaged + len(outdone), removed)
+
+    async def _holds_projects(self) -> bool:
+        """Tell whether there is anything to publish: a store that nobody has written to yet is left empty."""
+        async for _ in self._store.list_objects(projects.PREFIX):
+            return True
+        return False
 
     async def _published(self, table: Table) -> tuple[dict[str, Row], list[int]]:
         """Return the rows that are published, and the numbers of the shards that cannot be read."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docsredirect import domain
-from tests.domain import test_records, test_rules, test_targets
+from tests.domain import test_records, test_rules, test_targets, test_tokens
 
 SOURCES = sorted(Path(domain.__file__).parent.glob("*.py"))
 
@@ -33,6 +33,7 @@ def codes_in_tables() -> set[str]:
     expected = {code for row in plain for code in row[1]}
     expected |= {code for *_, codes in test_rules.REFUSED_TO for code in codes}
     pairs = [*(faults for _, faults in test_records.REFUSED), *(warned for _, warned in test_records.WARNED)]
+    pairs += [faults for _, faults in (*test_tokens.REFUSED_SCOPES, *test_tokens.REFUSED_LABELS)]
     pairs += [set(test_rules.TOO_MANY), set(test_records.TOO_LARGE)]
     return expected | {code for found in pairs for _, code in found}
 

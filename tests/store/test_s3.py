@@ -565,7 +565,7 @@ class TestConditions:
     async def test_moto_takes_the_etag_quoted(self, front: Front) -> None:
         """A store that follows RFC 9110 is given the ETag in quotes."""
         async with opened() as store:
-            form = await store.check_writes()
+            form = await store._form()
         assert form("e") == '"e"'
 
     @on_rgw
@@ -575,7 +575,7 @@ class TestConditions:
         lead_to(monkeypatch, gateway.endpoint, gateway.owner)
         gateway.make_bucket("probed")
         async with opened("s3://probed") as store:
-            form = await store.check_writes()
+            form = await store._form()
             assert await keys_of(store, "") == []
         assert form("e") == "e"
 
