@@ -7,9 +7,11 @@ import click
 import pytest
 
 from docsredirect import __version__
+from docsredirect.admin.problems import PROBLEMS
 from docsredirect.cli import main
 from docsredirect.domain import reserved
 from docsredirect.domain.settings import SETTINGS
+from docsredirect.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -68,3 +70,29 @@ def test_the_changelog_has_an_entry_for_what_is_next_or_for_this_version() -> No
     )
     assert entry is not None
     assert "- " in entry.group(1)
+
+
+RUNBOOK = (ROOT / "deploy" / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_metric_is_in_the_runbook() -> None:
+    """The table of metrics has exactly those that exist, and says what to do about each."""
+    rows = re.findall(r"^\| `(docsredirect_\w+)` \| ([^|]+) \| ([^|]+) \|$", RUNBOOK, re.MULTILINE)
+    exist = {family.name + ("_total" if family.type == "counter" else "") for family in Metrics().registry.collect()}
+    assert {name for name, _, _ in rows} == exist
+    assert all(meaning.strip() and remedy.strip() for _, meaning, remedy in rows)
+
+
+def test_every_problem_is_in_the_runbook() -> None:
+    """Every problem of the API is in the operators' table."""
+    table = RUNBOOK.split("### Problems of the API")[1].split("### ")[0]
+    named = {
+        code for row in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE) for code in re.findall(r"`([\w-]+)`", row)
+    }
+    assert named == {problem.code for problem in PROBLEMS}
+
+
+def test_alerts_name_metrics_that_exist() -> None:
+    """An alert on a metric, or a label's value, that nobody feeds would never fire."""
+    known = set(re.findall(r"`(docsredirect_\w+)`", RUNBOOK))
+    assert set(re.findall(r"\b(docsredirect_\w+)[{\[ )]", RUNBOOK)) <= known

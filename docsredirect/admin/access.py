@@ -3,7 +3,6 @@
 from typing import Any
 
 from aiohttp import web
-from yarl import URL
 
 from docsredirect.admin import reading
 from docsredirect.admin.bodies import (
@@ -16,7 +15,7 @@ from docsredirect.admin.bodies import (
     moment,
     token_body,
 )
-from docsredirect.admin.services import NO_STORE, Call, audit, json_response, next_link
+from docsredirect.admin.services import NO_STORE, Call, audit, in_time, json_response, next_link
 from docsredirect.domain.errors import MalformedText, shorten
 from docsredirect.domain.tokens import is_id, parse_label, parse_project, parse_scope
 from docsredirect.service.issued_tokens import Created
@@ -42,7 +41,8 @@ async def list_tokens(call: Call) -> web.Response:
     if after and not is_id(after):
         raise MalformedText(f"cursor is {shorten(after)}. Follow the link with rel=next instead of making one.")
     limit = call.query.number("limit", 1, MAX_LIMIT, DEFAULT_LIMIT)
-    found, cursor = await call.services.tokens.page(after, limit)
+    async with in_time("read"):
+        found, cursor = await call.services.tokens.page(after, limit)
     return json_response(TokensBody([token_body(token) for token in found]), headers=next_link(call.request, cursor))
 
 
@@ -54,14 +54,16 @@ async def create_token(call: Call) -> web.Response:
     label = fields.take("label", parse_label)
     fields.check()
     assert scope is not None
-    created = await call.services.tokens.create(scope, created_by=call.who.name, expires=expires, label=label)
+    async with in_time("commit"):
+        created = await call.services.tokens.create(scope, created_by=call.who.name, expires=expires, label=label)
     call.audit("token-create", token=created.token.id, scope=created.token.scope, label=label)
     return _new_token(created)
 
 
 async def revoke_token(call: Call) -> web.Response:
     """Take a token or an invitation back."""
-    revoked = await call.services.tokens.revoke(call.request.match_info["id"])
+    async with in_time("commit"):
+        revoked = await call.services.tokens.revoke(call.request.match_info["id"])
     call.audit("token-revoke", token=revoked.id)
     return json_response(token_body(revoked))
 
@@ -74,9 +76,10 @@ async def invite(call: Call) -> web.Response:
     label = fields.take("label", parse_label)
     fields.check()
     assert project is not None
-    created = await call.services.tokens.invite(
-        project, created_by=call.who.name, seconds=(hours or DEFAULT_HOURS) * 3_600, label=label
-    )
+    async with in_time("commit"):
+        created = await call.services.tokens.invite(
+            project, created_by=call.who.name, seconds=(hours or DEFAULT_HOURS) * 3_600, label=label
+        )
     call.audit("invite", token=created.token.id, project=project, label=label)
     body = InvitationBody(
         id=created.token.id,
@@ -91,7 +94,8 @@ async def invite(call: Call) -> web.Response:
 async def show_invitation(call: Call) -> web.Response:
     """Say what an invitation is for. Changes nothing: whoever previews a link fetches it too."""
     text = call.request.match_info["invitation"]
-    token = await call.services.tokens.look_at(text)
+    async with in_time("read"):
+        token = await call.services.tokens.look_at(text)
     words = _INVITED.format(
         project=", ".join(token.scope),
         expires=f"{moment(token.expires):%Y-%m-%d %H:%M} UTC",
@@ -103,7 +107,8 @@ async def show_invitation(call: Call) -> web.Response:
 
 async def redeem_invitation(call: Call) -> web.Response:
     """Spend an invitation for a token of its project."""
-    created = await call.services.tokens.redeem(call.request.match_info["invitation"])
+    async with in_time("commit"):
+        created = await call.services.tokens.redeem(call.request.match_info["invitation"])
     token = created.token
     audit("invitation-redeem", by=token.created_by, request_id=call.request_id, token=token.id, scope=token.scope)
     return _new_token(created)
@@ -121,4 +126,4 @@ def _base(call: Call) -> str:
     configured = call.services.settings.admin_url
     if configured is not None and not configured.lower().startswith("mailto:"):
         return configured.rstrip("/")
-    return str(URL.build(scheme="http", authority=call.request.host))
+    return f"http://{call.request.host}"

@@ -17,7 +17,7 @@ from docsredirect.admin.bodies import (
     history_entry,
     project_body,
 )
-from docsredirect.admin.services import NO_STORE, Call, json_response, next_link
+from docsredirect.admin.services import NO_STORE, Call, in_time, json_response, next_link
 from docsredirect.domain import names
 from docsredirect.domain.errors import Fault, InvalidRecord, MalformedText, NoSuchProject, shorten
 from docsredirect.domain.preconditions import Precondition, etag_of
@@ -55,7 +55,8 @@ def _listed(row: Row) -> ListedProject:
 
 async def get_project(call: Call) -> web.Response:
     """Answer a project's record, or that the reader holds it already."""
-    project = await call.services.registry.read(_name(call))
+    async with in_time("read"):
+        project = await call.services.registry.read(_name(call))
     etag = etag_of(project)
     if reading.is_held(call.request, etag):
         return web.Response(status=304, headers={**NO_STORE, "ETag": f'"{etag}"'})
@@ -81,7 +82,8 @@ async def put_project(call: Call) -> web.Response:
 async def _preview(call: Call, checked: Checked, precondition: Precondition) -> web.Response:
     record = checked.record
     try:
-        current: Project | None = await call.services.registry.read_any(record.name)
+        async with in_time("read"):
+            current: Project | None = await call.services.registry.read_any(record.name)
     except NoSuchProject:
         current = None
     precondition.check(current, record.name)
@@ -106,7 +108,8 @@ async def get_history(call: Call) -> web.Response:
     """Answer a page of a project's history, newest first."""
     limit = call.query.number("limit", 1, MAX_HISTORY_LIMIT, MAX_HISTORY_LIMIT)
     below = call.query.number("cursor", 1, MAX_REVISION, MAX_REVISION)
-    past = await call.services.registry.history(_name(call), below=below, limit=limit)
+    async with in_time("read"):
+        past = await call.services.registry.history(_name(call), below=below, limit=limit)
     more = len(past) == limit and past[-1].entry.revision > 1
     cursor = str(past[-1].entry.revision) if more else None
     body = HistoryBody([history_entry(each) for each in past])

@@ -1,8 +1,8 @@
 """What the handlers work with, and one request as they see it. No rule and no route."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,7 +11,7 @@ from aiohttp import web
 
 from docsredirect.admin.reading import Query
 from docsredirect.domain.clock import Clock
-from docsredirect.domain.errors import ScopeMissing, Unknown
+from docsredirect.domain.errors import ScopeMissing, StoreUnavailable, Unknown
 from docsredirect.domain.hosts import HostRules
 from docsredirect.domain.projects import Author, Project
 from docsredirect.domain.settings import Settings
@@ -26,8 +26,8 @@ from docsredirect.service.wrong_tokens import WrongTokens
 from docsredirect.telemetry.metrics import Metrics
 
 JSON = "application/json"
-REFRESH_SECONDS = 2.8
-"""How long a look for the newest table may take: a failing store is told within 3 s."""
+STORE_SECONDS = 2.8
+"""How long an answer may wait for the store: that it fails is told within 3 s."""
 
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -54,7 +54,7 @@ class Services(NamedTuple):
     async def refresh(self) -> None:
         """Make sure that the table in memory is what is published now. Raises `Unknown`."""
         try:
-            async with asyncio.timeout(REFRESH_SECONDS):
+            async with asyncio.timeout(STORE_SECONDS):
                 fresh = await self.replica.refresh()
         except TimeoutError as error:
             raise Unknown("The published table could not be read in time.") from error
@@ -106,6 +106,18 @@ class Call(NamedTuple):
 def audit(action: str, *, by: str, request_id: str, **fields: Any) -> None:
     """Log a change of what is stored."""
     log.info("audit", action=action, by=by, request_id=request_id, **fields)
+
+
+@asynccontextmanager
+async def in_time(step: str) -> AsyncIterator[None]:
+    """Give what needs the store `STORE_SECONDS`. Raises `StoreUnavailable` after that, in the `step` that it was."""
+    try:
+        async with asyncio.timeout(STORE_SECONDS):
+            yield
+    except TimeoutError as error:
+        slow = StoreUnavailable("The store did not answer in time.")
+        slow.step = step
+        raise slow from error
 
 
 def json_response(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

@@ -4,7 +4,7 @@ A commit is made against the state that was read. Losing a race means reading an
 was lost is recognised by its operation id in the history, also when another change came after it.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import NamedTuple
@@ -15,8 +15,11 @@ from docsredirect.domain.errors import Conflict, StoreError
 from docsredirect.domain.projects import Author, Change, Project
 from docsredirect.domain.records import Record
 from docsredirect.domain.tables import Row
+from docsredirect.service.concurrency import for_each
 from docsredirect.service.publisher import row_of
 from docsredirect.store import Store
+
+_AT_ONCE = 16
 
 _ATTEMPTS = 100
 """Lost races for one project before that is reported instead."""
@@ -93,15 +96,27 @@ class Commits:
             return Committed(outcome, written.project, row_of(*written))
         raise Conflict(f"{name} changed {_ATTEMPTS} times while it was being written.")
 
-    async def entries(self, name: str, project: Project, below: int) -> AsyncIterator[projects.Past]:
-        """Go through a project's history from the revision under `below` down, newest first."""
-        inside = [past for past in projects.past_of(project) if past.entry.revision < below]
-        for past in inside:
-            yield past
-        revision = min(project.history[-1].revision, below) - 1
-        while revision > 0 and (moved := await self.moved_out(name, revision)) is not None:
-            yield moved
-            revision -= 1
+    async def history(self, project: Project, below: int, limit: int) -> list[projects.Past]:
+        """Return at most `limit` entries of a project's history with revisions under `below`, newest first."""
+        found = [past for past in projects.past_of(project) if past.entry.revision < below][:limit]
+        first = min(project.history[-1].revision, below) - 1
+        moved: dict[int, projects.Past] = {}
+
+        async def read(revision: int) -> None:
+            if (past := await self.moved_out(project.name, revision)) is not None:
+                moved[revision] = past
+
+        revisions = range(first, max(first - (limit - len(found)), 0), -1)
+        await for_each(revisions, read, _AT_ONCE)
+        # The first revision of all need not be 1, and nothing is missing in between.
+        return found + [moved[revision] for revision in revisions if revision in moved]
+
+    async def past(self, project: Project, revision: int) -> projects.Past | None:
+        """Return one entry of a project's history, or None where there is none."""
+        for past in projects.past_of(project):
+            if past.entry.revision == revision:
+                return past
+        return None if revision > project.revision else await self.moved_out(project.name, revision)
 
     async def moved_out(self, name: str, revision: int) -> projects.Past | None:
         """Return an entry that a project no longer carries along, or None where there is none."""

@@ -85,13 +85,7 @@ class Registry:
     async def history(self, name: str, *, below: int, limit: int) -> list[Past]:
         """Return at most `limit` entries of a project's history with revisions under `below`, newest first. Raises as
         `read_any` does."""
-        project = await self.read_any(name)
-        found: list[Past] = []
-        async for past in self._commits.entries(name, project, below):
-            found.append(past)
-            if len(found) == limit:
-                break
-        return found
+        return await self._commits.history(await self.read_any(name), below, limit)
 
     async def put(
         self, record: Record, author: Author, precondition: Precondition = ANYTHING, *, operation: str | None = None
@@ -141,7 +135,9 @@ class Registry:
             if project is None:
                 raise NoSuchProject(f"{name} never had a redirect.")
             precondition.check(project, name)
-            past = await self._past(project, revision)
+            past = await self._commits.past(project, revision)
+            if past is None:
+                raise NoSuchRevision(f"{name} has no revision {revision}. The last one is {project.revision}.")
             return None if past.after is None else recheck(past.after)
 
         return await self._write(name, decide, author, operation)
@@ -206,13 +202,6 @@ class Registry:
         self._under_way.discard(task)
         if not task.cancelled():
             task.exception()  # whoever waited has it; where nobody does any more, he was told of a failure
-
-    async def _past(self, project: Project, revision: int) -> Past:
-        async for past in self._commits.entries(project.name, project, revision + 1):
-            if past.entry.revision == revision:
-                return past
-            break
-        raise NoSuchRevision(f"{project.name} has no revision {revision}. The last one is {project.revision}.")
 
     async def _floor(self, name: str) -> int:
         stored = await self._store.get(TABLE_KEY)
