@@ -27,7 +27,7 @@ ENV PATH="/app/bin:$PATH" \
 # A number, so that an orchestrator can check that it is not root.
 USER 10001:10001
 VOLUME ["/data", "/state"]
-EXPOSE 8080
+EXPOSE 8080 8081 9090
 STOPSIGNAL SIGTERM
 # Liveness, not readiness: an edge that waits for its store must not be restarted for it.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 CMD ["python", "-c", "\

@@ -41,6 +41,13 @@ class BodyTooLarge(DocsRedirectError):
     status = 413
 
 
+class AddressTooLong(DocsRedirectError):
+    """The request line is longer than any that is read."""
+
+    code = "address-too-long"
+    status = 414
+
+
 class WrongContentType(DocsRedirectError):
     """A body is of a kind that is not read here."""
 

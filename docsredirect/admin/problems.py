@@ -85,6 +85,8 @@ PROBLEMS: tuple[Problem, ...] = (
         "`current`.", "Look at `current`. If your change is still right, send it again with the new ETag."),
     _of(http.BodyTooLarge, "The body is too large", "Bodies have at most 1 MiB, imports 64 MiB.",
         "Send less at a time: imports can be split at any line."),
+    _of(http.AddressTooLong, "The address is too long", "Path and query are longer than 32 KiB.",
+        "Send less in the address: POST /-/api/v1/resolve takes a URL in its body."),
     _of(http.WrongContentType, "The content type is not read here", "JSON bodies are `application/json`; imports are "
         "JSON Lines, `application/jsonl`. Both are in UTF-8 and not compressed.", "Set `Content-Type`."),
     _of(http.WrongHost, "This host is not served here",
@@ -136,3 +138,12 @@ def body_of(error: DocsRedirectError, request_id: str, *, published: bool) -> by
         step=(error.step or UNSET) if isinstance(error, errors.StoreError) else UNSET,
     )
     return msgspec.json.encode(body) + b"\n"
+
+
+def refused(status: int, request_id: str) -> bytes:
+    """Return the body of what no route has seen: 414, 500, or 400 for what is no HTTP."""
+    if status == http.AddressTooLong.status:
+        return body_of(http.AddressTooLong("The request line is too long to be read."), request_id, published=False)
+    if status == DocsRedirectError.status:
+        return body_of(DocsRedirectError("internal"), request_id, published=False)
+    return body_of(errors.MalformedText("This is no HTTP request (RFC 9112)."), request_id, published=False)

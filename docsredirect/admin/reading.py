@@ -44,7 +44,8 @@ LINE_TYPES = (
 )
 
 _JSON = "application/json"
-_ENTITY_TAG = re.compile(r'\s*(W/)?"([!#-~]*)"\s*(?:,|$)')
+# Elements of a list may be empty (RFC 9110, section 5.6.1.2).
+_ENTITY_TAG = re.compile(r'[\s,]*(W/)?"([!#-~]*)"\s*(?:,[\s,]*|$)')
 _KEY = re.compile(r"[!-~]{8,128}")
 
 T = TypeVar("T")
@@ -181,7 +182,7 @@ class Query:
                 faults.append(f"{shorten(name)} is no parameter here. The parameters are: {accepted}.")
             elif name in self._values:
                 faults.append(f"{name} is given twice. Keep one.")
-            elif "\udc80" <= max(value, default="") <= "\udfff" or "\x00" in value:
+            elif any("\ud800" <= char <= "\udfff" for char in value):
                 faults.append(f"{name} is not UTF-8 text.")
             self._values[name] = value
         if faults:

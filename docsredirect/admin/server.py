@@ -13,8 +13,9 @@ from typing import NamedTuple
 import structlog
 from aiohttp import web
 
-from docsredirect.admin.app import make_app
-from docsredirect.admin.services import Services
+from docsredirect.admin import problems
+from docsredirect.admin.app import REQUEST_ID, SERVER, make_app
+from docsredirect.admin.services import NO_STORE, Services
 from docsredirect.domain.errors import StoreError, WritesRefused
 from docsredirect.domain.settings import Settings
 from docsredirect.service.denied import Denied
@@ -30,8 +31,11 @@ from docsredirect.service.writers import make_publisher, new_operation, pause_be
 from docsredirect.service.wrong_tokens import WrongTokens
 from docsredirect.store import Store
 from docsredirect.telemetry.metrics import Metrics
+from docsredirect.wire.connections import HttpServer
 
 KEEP_ALIVE_SECONDS = 75.0
+
+_ABORT_SECONDS = 0.1
 
 DRAIN_SECONDS = 2.0
 """How long an end waits for publications."""
@@ -54,24 +58,46 @@ async def running(
 ) -> AsyncIterator[AdminProcess]:
     """Serve the admin side of `store` on `listener` while the context lasts. `admin_token` is the bootstrap token.
 
-    At its end requests in flight are finished first, for at most `settings.shutdown_seconds`; what is committed and
-    not published by then, reconciling publishes at the next start.
+    At its end requests in flight are finished first, and what they have committed is published, within
+    `settings.shutdown_seconds`. What is not by then, reconciling publishes at the next start.
     """
     async with _services(settings, store, metrics, admin_token) as services:
-        runner = web.AppRunner(
-            make_app(services),
-            access_log=None,
-            handle_signals=False,
-            keepalive_timeout=KEEP_ALIVE_SECONDS,
-            shutdown_timeout=settings.shutdown_seconds,
-            auto_decompress=False,
-        )
+        runner = _Runner(make_app(services), shutdown_timeout=_ABORT_SECONDS)
         await runner.setup()
+        site = web.SockSite(runner, listener)
         try:
-            await web.SockSite(runner, listener).start()
+            await site.start()
             yield AdminProcess(services.replica, services)
         finally:
+            await site.stop()
+            await runner.http.drain(max(0.0, settings.shutdown_seconds - DRAIN_SECONDS))
             await runner.cleanup()
+
+
+class _Runner(web.AppRunner):
+    """Runs an application on connections of ours."""
+
+    http: HttpServer
+
+    async def _make_server(self) -> HttpServer:
+        made = await super()._make_server()
+        self.http = HttpServer(
+            made.request_handler,
+            refuse=_refused,
+            keep_alive_seconds=KEEP_ALIVE_SECONDS,
+            request_factory=made.request_factory,
+        )
+        return self.http
+
+
+def _refused(status: int) -> web.Response:
+    request_id = new_operation()
+    return web.Response(
+        status=status,
+        body=problems.refused(status, request_id),
+        content_type=problems.CONTENT_TYPE,
+        headers={**NO_STORE, REQUEST_ID: request_id, "Server": SERVER},
+    )
 
 
 @asynccontextmanager

@@ -1,16 +1,11 @@
 """`docsredirect config` and `docsredirect version`: what this installation is and how it is set."""
 
-import platform
-from importlib.metadata import version as version_of
-
 import click
 import msgspec
 
-from docsredirect import __version__
 from docsredirect.cli import terminal
 from docsredirect.domain.settings import MASK, SETTINGS, Setting, Source
-
-_PARTS = ("aiohttp", "uvloop", "msgspec", "cachetools")
+from docsredirect.telemetry.versions import versions
 
 
 @click.command(short_help="Show every setting and what it means.")
@@ -56,14 +51,9 @@ def version(as_json: bool) -> None:
     \b
       docsredirect version --json
     """
-    versions = {"docsredirect": __version__, "python": platform.python_version()}
-    for part in _PARTS:
-        try:
-            versions[part] = version_of(part)
-        except ImportError:  # uvloop is not on every platform
-            continue
+    installed = versions()
     if as_json:
-        terminal.write_out(msgspec.json.encode(versions) + b"\n")
+        terminal.write_out(msgspec.json.encode(installed) + b"\n")
         return
-    for name, number in versions.items():
+    for name, number in installed.items():
         click.echo(f"{name} {number}")

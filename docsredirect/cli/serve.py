@@ -1,4 +1,4 @@
-"""`docsredirect serve`: open the port, then become the parent of the workers that serve on it."""
+"""`docsredirect serve`: open the ports, then become the parent of the processes that serve on them."""
 
 import os
 import signal
@@ -11,21 +11,22 @@ import click
 import structlog
 
 from docsredirect import __version__
-from docsredirect.cli import terminal
-from docsredirect.cli.writers import make_registry
+from docsredirect.cli import bootstrap, parent, run_folder, terminal
 from docsredirect.domain.errors import StoreError
 from docsredirect.domain.projects import PREFIX, Author, decode, name_of
-from docsredirect.domain.settings import Settings
+from docsredirect.domain.settings import Address, Settings
 from docsredirect.domain.tables import TABLE_KEY
-from docsredirect.edge import parent
 from docsredirect.edge.listening import listen
 from docsredirect.formats.lines import read_batch
+from docsredirect.service.writers import make_registry
 from docsredirect.store import Store, open_store
 
 log = structlog.get_logger(__name__)
 
 _WORKER = "docsredirect.cli.worker"
 _SAMPLE = "data/sample.jsonl"
+_RUN_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""As `docsredirect.telemetry.files` reads it; named here so that this command need not import the metrics."""
 SAMPLE_AUTHOR = Author(by="sample")
 
 _TRY = """\
@@ -37,38 +38,87 @@ Try, in another terminal:
   curl -i {base}/pyenchant/download.html           a page that got another name
   curl -i {base}/Flask_SQLAlchemy/quickstart.html  a name in another spelling
   curl -i {base}/no-such-project/                  nothing is known
-or open {base}/ in a browser. Ctrl-C stops.
+or open {base}/ in a browser.
+"""
+_ADMIN = "Maintainers set targets at {base}/-/api/v1\n"
+_OPS = """\
+The status is at {base}/-/status, metrics at {base}/-/metrics
+Ctrl-C stops.
 """
 
+_MADE = """\
+The first token, which may do all, was made and is kept in {path}:
+  {token}
+It is shown only now. DOCSREDIRECT_ADMIN_TOKEN would replace it.
+"""
 
-@click.command(short_help="Answer legacy URLs.")
+_Listeners = dict[str, socket.socket]
+"""The listening sockets by name, which is also that of their setting."""
+
+
+@click.command(short_help="Answer legacy URLs, and let maintainers set targets.")
 @click.option("--sample", is_flag=True, help="Load a sample of real redirects first, if the store is empty.")
+@click.option("--edge-only", is_flag=True, help="Answer legacy URLs and ops, not maintainers.")
+@click.option("--admin-only", is_flag=True, help="Answer maintainers and ops, not legacy URLs.")
 @terminal.failures_shown
-def serve(sample: bool) -> None:
-    """Answer legacy URLs on DOCSREDIRECT_EDGE from the table in DOCSREDIRECT_STORE.
+def serve(sample: bool, edge_only: bool, admin_only: bool) -> None:
+    """Answer legacy URLs on DOCSREDIRECT_EDGE from the table in DOCSREDIRECT_STORE, maintainers on DOCSREDIRECT_ADMIN,
+    and whoever asks how the service is on DOCSREDIRECT_OPS.
 
-    DOCSREDIRECT_WORKERS processes share the port. SIGHUP replaces them one by one without dropping a request;
-    SIGTERM and Ctrl-C finish what is in flight, then exit 0.
+    DOCSREDIRECT_WORKERS processes share the edge's port; one more has the other two. SIGHUP replaces them one by one
+    without dropping a request; SIGTERM and Ctrl-C finish what is in flight, then exit 0.
 
     \b
       DOCSREDIRECT_EDGE=127.0.0.1:8080 docsredirect serve --sample
+      docsredirect serve --edge-only
     """
+    if edge_only and admin_only:
+        raise click.UsageError("--edge-only and --admin-only exclude each other.")
     settings = terminal.load_settings().settings
     terminal.set_up_logging(settings.log_level)
-    try:
-        listener = listen(settings.edge)
-    except OSError as error:
-        raise click.ClickException(f"{error.strerror}. Set DOCSREDIRECT_EDGE to another host:port.") from error
+    if not edge_only and settings.store.startswith("s3://"):
+        bootstrap.required_admin_token(settings)
+    listeners = {name: _listen(settings, name) for name in _names(edge_only=edge_only, admin_only=admin_only)}
     _stop_at_once_on_signals()
     # Before there are workers, so that it happens once; in this process, because the parent is small all the same:
     # becoming it lets go of everything that was imported for this.
+    if "admin" in listeners:
+        _make_admin_token(settings)
     if sample:
         terminal.run(_load_sample(settings))
-    host, port = listener.getsockname()[:2]
-    log.info("listening", host=host, port=port, store=settings.store, workers=settings.workers)
+    signal.pthread_sigmask(signal.SIG_BLOCK, parent.SIGNALS)  # until the parent, which removes the folder, can obey
+    folder = run_folder.make()
+    for name, listener in listeners.items():
+        host, port = listener.getsockname()[:2]
+        log.info("listening", face=name, host=host, port=port, store=settings.store, workers=settings.workers)
     if sample:
-        click.echo(_TRY.format(version=__version__, base=_base(host, port), store=settings.store), err=True)
-    _become_parent(settings, listener)
+        _say_where(listeners, settings.store)
+    _become_parent(settings, listeners, folder)
+
+
+def _names(*, edge_only: bool, admin_only: bool) -> list[str]:
+    return ["edge"] * (not admin_only) + ["admin"] * (not edge_only) + ["ops"]
+
+
+def _listen(settings: Settings, name: str) -> socket.socket:
+    address: Address = getattr(settings, name)
+    try:
+        return listen(address)
+    except OSError as error:
+        variable = f"DOCSREDIRECT_{name.upper()}"
+        raise click.ClickException(f"{error.strerror}. Set {variable} to another host:port.") from error
+
+
+def _make_admin_token(settings: Settings) -> None:
+    """Make sure that there is a bootstrap token. A store that cannot be used now does not keep the edge from serving:
+    tokens that were issued are good without it."""
+    try:
+        token, made_in = bootstrap.admin_token(settings)
+    except OSError as error:
+        log.warning("no bootstrap token was made", reason=f"{settings.store}: {error.strerror}")
+        return
+    if made_in is not None:
+        click.echo(_MADE.format(path=made_in, token=token), err=True, nl=False)
 
 
 def _stop_at_once_on_signals() -> None:
@@ -78,17 +128,19 @@ def _stop_at_once_on_signals() -> None:
         signal.signal(number, lambda *_: os._exit(0))
 
 
-def _become_parent(settings: Settings, listener: socket.socket) -> NoReturn:
+def _become_parent(settings: Settings, listeners: _Listeners, folder: str) -> NoReturn:
     """Put the parent in the place of this process, with the same number."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, parent.SIGNALS)  # until it can obey them
-    listener.set_inheritable(True)
+    for listener in listeners.values():
+        listener.set_inheritable(True)
     sys.stdout.flush()
     sys.stderr.flush()
-    # Workers import what this process would, wherever it was started from and however it was installed.
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    worker = (sys.executable, "-P", "-m", _WORKER)
-    arguments = (listener.fileno(), settings.workers, settings.shutdown_seconds, settings.log_level, *worker)
-    command = [sys.executable, "-P", "-S", parent.__file__, *map(str, arguments)]
+    # Processes import what this one would, wherever it was started from and however it was installed.
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), _RUN_FOLDER: folder}
+    named = ",".join(f"{name}={listener.fileno()}" for name, listener in listeners.items())
+    posts = [parent.WORKER] * (settings.workers if "edge" in listeners else 0) + [parent.CONTROL]
+    arguments = (named, ",".join(posts), settings.shutdown_seconds, folder, settings.log_level)
+    child = (sys.executable, "-P", "-m", _WORKER)
+    command = [sys.executable, "-P", "-S", parent.__file__, *map(str, arguments), *child]
     os.execve(sys.executable, command, environ)  # noqa: S606 - no shell is wanted
 
 
@@ -119,6 +171,14 @@ async def _holds_only(author: Author, store: Store) -> bool:
         name = name_of(listed.key)
         return stored is not None and name is not None and decode(stored.body, name).history[0].author == author
     return True
+
+
+def _say_where(listeners: _Listeners, store: str) -> None:
+    """Tell a person what there is to try, and where."""
+    for name, text in (("edge", _TRY), ("admin", _ADMIN), ("ops", _OPS)):
+        if name in listeners:
+            base = _base(*listeners[name].getsockname()[:2])
+            click.echo(text.format(version=__version__, base=base, store=store), err=True, nl=False)
 
 
 def _base(host: str, port: int) -> str:

@@ -6,6 +6,7 @@ from docsredirect.domain.errors import Unknown
 from docsredirect.domain.resolve import DENIED, MAX_REQUEST, Answer, resolve
 from docsredirect.domain.settings import Settings
 from docsredirect.edge import responses
+from docsredirect.edge.answers import Answers
 from docsredirect.edge.lifetimes import TableState
 from docsredirect.edge.own_pages import OwnPages
 from docsredirect.edge.pages import Pages
@@ -22,8 +23,10 @@ class Edge:
         self._retry_after = settings.retry_after
         self._stale_after = settings.stale_after
         self._hosts = settings.host_rules
-        self._replica = replica
-        self._lookups = lookups
+        self.replica = replica
+        self.lookups = lookups
+        self.answers = Answers(settings.host_rules, every=settings.log_level == "debug")
+        """What was answered, also to what never came as far as here."""
         self._pages = Pages(settings)
         self._own_pages = OwnPages(settings, replica, self._pages)
 
@@ -52,20 +55,20 @@ class Edge:
             return responses.refused(414)
         elif answer.status == 503:
             return responses.refused(503, retry_after=self._retry_after)
-        state = TableState(stale=self._replica.is_stale(self._stale_after), purging=False)
+        state = TableState(stale=self.replica.is_stale(self._stale_after), purging=False)
         return responses.answered(answer, target.path, state, self._lifetimes, self._pages)
 
     async def _decide(self, target: Target) -> Answer:
         """Decide from memory; only a name whose part of the table is not held waits for the store."""
-        answer = resolve(self._lookups.find, target.path, target.query)
+        answer = resolve(self.lookups.find, target.path, target.query)
         if answer.status != 503 or answer.name is None:
             return answer
         try:
-            route = await self._lookups.read_through(answer.name)
+            route = await self.lookups.read_through(answer.name)
         except Unknown:
             return answer
         # It may have been denied meanwhile.
-        denied = self._lookups.find(answer.name) is DENIED
+        denied = self.lookups.find(answer.name) is DENIED
         return resolve(lambda name: DENIED if denied else route, target.path, target.query)
 
 

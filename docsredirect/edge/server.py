@@ -12,12 +12,13 @@ from pathlib import Path
 from docsredirect.domain.settings import Settings
 from docsredirect.edge.app import Edge
 from docsredirect.edge.listening import BACKLOG, listen
-from docsredirect.edge.protocol import make_server
+from docsredirect.edge.responses import refused
 from docsredirect.service.denied import Denied
 from docsredirect.service.last_good import LastGood, folder_name
 from docsredirect.service.lookups import Lookups
 from docsredirect.service.replica import Replica
 from docsredirect.store import DirectoryStore, Store
+from docsredirect.wire.connections import HttpServer
 
 __all__ = ["listen", "running"]
 
@@ -45,7 +46,9 @@ async def running(
     denied = Denied(settings.deny_file)
     lookups = Lookups(replica, store, clock=time.monotonic, denied=denied)
     edge = Edge(settings, replica, lookups)
-    server = make_server(edge.handle, keep_alive_seconds=settings.keep_alive_seconds)
+    server = HttpServer(
+        edge.handle, refuse=refused, noted=edge.answers.count, keep_alive_seconds=settings.keep_alive_seconds
+    )
     await denied.begin()
     unpolled = replica.problem
     following = asyncio.create_task(replica.follow(_pauses(settings.poll_seconds)), name="follow table")

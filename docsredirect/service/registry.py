@@ -182,21 +182,24 @@ class Registry:
             assert done.row is not None, "what was committed, or stays, has an object"
             return done, publications.submit(done.row)
 
+        task = self._begin(commit())
         try:
-            committed, publication = await self._in_time(commit())
+            async with asyncio.timeout(COMMIT_SECONDS):
+                committed, publication = await asyncio.shield(task)
         except TimeoutError as error:
+            if deciding:  # or what is told to have changed nothing would do so later
+                task.cancel()
             raise _too_slow(deciding=deciding) from error
         assert committed.project is not None
         published = await publications.wait(publication, PUBLISHED_SECONDS)
         return Written(committed.outcome, committed.project, published)
 
-    async def _in_time(self, work: Coroutine[Any, Any, T]) -> T:
-        """Wait for `work` for `COMMIT_SECONDS`; it goes on after that."""
+    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begin `work`, which goes on when nobody waits for it any more."""
         task = asyncio.create_task(work, name="commit")
         self._under_way.add(task)
         task.add_done_callback(self._ended)
-        async with asyncio.timeout(COMMIT_SECONDS):
-            return await asyncio.shield(task)
+        return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._under_way.discard(task)

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from docsredirect.store.directory import DirectoryStore
 from docsredirect.store.protocol import Listed, Store, StoredObject
 
-__all__ = ["DirectoryStore", "Listed", "Store", "StoredObject", "open_store"]
+__all__ = ["DirectoryStore", "Listed", "Store", "StoredObject", "folder_of", "open_store"]
 
 
 @asynccontextmanager
@@ -28,4 +28,9 @@ def _store(url: str) -> Store:
         from docsredirect.store.s3 import S3Store  # noqa: PLC0415
 
         return S3Store(url)
-    return DirectoryStore(Path(unquote(url.removeprefix("file://")) if url.startswith("file://") else url))
+    return DirectoryStore(folder_of(url))
+
+
+def folder_of(url: str) -> Path:
+    """Return the folder of a directory store: ``file:///path``, or the path of a folder."""
+    return Path(unquote(url.removeprefix("file://")) if url.startswith("file://") else url)

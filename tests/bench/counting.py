@@ -60,6 +60,10 @@ class CountingStore:
         self._count("now", "")
         return await self._store.now()
 
+    async def check_writes(self) -> None:
+        """Try the store, not counted: it is done once."""
+        await self._store.check_writes()
+
     async def close(self) -> None:
         """Close the store."""
         await self._store.close()

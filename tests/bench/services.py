@@ -32,18 +32,22 @@ _BURST = 32
 
 
 class Service:
-    """One running ``docsredirect serve`` on a port of its own. It is killed when it is not stopped."""
+    """One running ``docsredirect serve --edge-only`` on a port of its own. It is killed when it is not stopped."""
 
     def __init__(self, environ: Mapping[str, str], *, workers: int = 1, port: int | None = None) -> None:
         self.port = next(_free_ports) if port is None else port
         self.workers = workers
         self.environ = dict(environ)
-        own = {"DOCSREDIRECT_EDGE": f"{LOOPBACK}:{self.port}", "DOCSREDIRECT_WORKERS": str(workers)}
+        own = {
+            "DOCSREDIRECT_EDGE": f"{LOOPBACK}:{self.port}",
+            "DOCSREDIRECT_OPS": f"{LOOPBACK}:0",
+            "DOCSREDIRECT_WORKERS": str(workers),
+        }
         quiet = {"DOCSREDIRECT_LOG_LEVEL": "error"}
         self.started = time.perf_counter()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the service
         environ = {**os.environ, **quiet, **environ, **own}
-        self._process = subprocess.Popen([*COMMAND, "serve"], env=environ, stderr=self._said)
+        self._process = subprocess.Popen([*COMMAND, "serve", "--edge-only"], env=environ, stderr=self._said)
 
     @property
     def pid(self) -> int:
@@ -55,12 +59,12 @@ class Service:
         return Service(self.environ, workers=self.workers, port=self.port)
 
     def processes(self) -> list[int]:
-        """Return the process that was started and all below it."""
+        """Return the process that was started and all below it: first the workers, then who serves something else."""
         found = [self.pid]
         for pid in found:
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 found += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split())
-        return found
+        return [self.pid, *sorted(found[1:], key=lambda pid: not _is_worker(pid))]
 
     def status(self) -> dict[str, Any] | None:
         """Return what ``/-/health/ready`` says, or None where nobody answers."""
@@ -195,6 +199,12 @@ def is_ready(status: Mapping[str, Any], rows: int, *, polled: bool) -> bool:
         and status["rows"] == rows
         and (status["seconds_since_successful_poll"] is not None or not polled)
     )
+
+
+def _is_worker(pid: int) -> bool:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return False
 
 
 def _open_files(pid: int) -> set[str]:

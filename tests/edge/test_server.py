@@ -23,9 +23,10 @@ SERVE = (sys.executable, "-m", "docsredirect", "serve")
 async def serving(
     folder: Path, *arguments: str, **environ: str
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
-    """Run `serve` over a store in `folder` and give its process, the parent of the workers, and its port."""
+    """Run `serve` over a store in `folder` and give its process, the parent of all others, and its edge's port."""
     variables = {
-        **os.environ, "DOCSREDIRECT_EDGE": "127.0.0.1:0", "DOCSREDIRECT_STORE": str(folder / "store"), **environ,
+        **os.environ, "DOCSREDIRECT_EDGE": "127.0.0.1:0", "DOCSREDIRECT_ADMIN": "127.0.0.1:0",
+        "DOCSREDIRECT_OPS": "127.0.0.1:0", "DOCSREDIRECT_STORE": str(folder / "store"), **environ,
     }  # fmt: skip
     process = await asyncio.create_subprocess_exec(
         *SERVE, *arguments, env=variables, start_new_session=True,

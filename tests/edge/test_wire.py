@@ -266,7 +266,7 @@ async def test_a_client_that_has_said_all_still_gets_its_answer() -> None:
 
 async def test_a_client_that_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that nobody reads does not stay in memory for ever."""
-    monkeypatch.setattr("docsredirect.edge.protocol.WRITE_SECONDS", 0.2)
+    monkeypatch.setattr("docsredirect.wire.connections.WRITE_SECONDS", 0.2)
     async with connected(await _store()) as connection:
         connection.send(_request(b"GET /") * 20_000)
         await asyncio.sleep(1)

@@ -9,13 +9,13 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from docsredirect.edge import parent
+from docsredirect.cli import parent
 from tests.edge.test_server import serving
 from tests.support.edges import publish, record, running_edge
 from tests.support.http import Connection
@@ -24,13 +24,14 @@ from tests.support.stores import FakeStore
 # A worker that only keeps to the protocol. It starts in a twentieth of the time of a real one.
 _FAKE = """
 import json, os, signal, sys
-listener, life, notices, *roles = sys.argv[1:]
-os.write(2, (json.dumps({"event": "fake", "roles": roles, "pid": os.getpid()}) + "\\n").encode())
+listeners, life, notices, seat, role, *duties = sys.argv[1:]
+line = {"event": "fake", "role": role, "seat": int(seat), "duties": duties, "pid": os.getpid()}
+os.write(2, (json.dumps(line) + "\\n").encode())
 """
 SERVES = _FAKE + "os.write(int(notices), b'serving\\n'); os.close(int(notices)); os.read(int(life), 1)"
 DIES = _FAKE + "sys.exit(3)"
 NEVER_SERVES = _FAKE + "os.read(int(life), 1)"
-DIES_IF_PATIENT = _FAKE + "'patient' in roles and sys.exit(3)\n" + SERVES.removeprefix(_FAKE)
+DIES_IF_PATIENT = _FAKE + "'patient' in duties and sys.exit(3)\n" + SERVES.removeprefix(_FAKE)
 DEAF = _FAKE + "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SERVES.removeprefix(_FAKE)
 
 
@@ -44,13 +45,15 @@ class Parent:
     async def until(self, event: str, times: int = 1) -> list[dict[str, Any]]:
         """Read on until `event` was logged so many times in all, and return the lines that did."""
         assert self.process.stderr is not None
-        async with asyncio.timeout(20):
-            while len(found := [line for line in self.lines if line["event"] == event]) < times:
-                line = await self.process.stderr.readline()
-                assert line, f"it ended before {event}"
-                if line.startswith(b"{"):
-                    self.lines.append(json.loads(line))
-        return found
+        with suppress(TimeoutError):
+            async with asyncio.timeout(40):
+                while len(found := [line for line in self.lines if line["event"] == event]) < times:
+                    line = await self.process.stderr.readline()
+                    assert line, f"it ended before {event}"
+                    if line.startswith(b"{"):
+                        self.lines.append(json.loads(line))
+                return found
+        raise AssertionError(f"{event!r} did not come {times} times: {self.lines}")
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the parent."""
@@ -64,11 +67,14 @@ class Parent:
 
 
 @asynccontextmanager
-async def _parent(worker: str, *, workers: int = 1, grace: float = 1.0) -> AsyncIterator[Parent]:
+async def _parent(
+    worker: str, *, workers: int = 1, grace: float = 1.0, control: bool = False, folder: str = "/nowhere"
+) -> AsyncIterator[Parent]:
+    posts = ",".join([parent.WORKER] * workers + [parent.CONTROL] * control)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-S", parent.__file__, str(listener.fileno()), str(workers), str(grace), "debug",
-            sys.executable, "-S", "-c", worker,
+            sys.executable, "-P", "-S", parent.__file__, f"edge={listener.fileno()}", posts, str(grace), folder,
+            "debug", sys.executable, "-S", "-c", worker,
             pass_fds=(listener.fileno(),), stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
     try:
@@ -90,15 +96,60 @@ async def test_exactly_one_worker_is_the_keeper() -> None:
     """At the start, after one has died, and after all were replaced."""
     async with _parent(SERVES, workers=3) as running:
         await running.until("worker serves", 3)
-        (keeper,) = [line for line in await running.until("fake", 3) if "keeper" in line["roles"]]
+        (keeper,) = [line for line in await running.until("fake", 3) if "keeper" in line["duties"]]
         os.kill(keeper["pid"], signal.SIGKILL)
         await running.until("worker serves", 4)
-        assert (await running.until("fake", 4))[3]["roles"] == ["keeper", "patient"]
+        assert (await running.until("fake", 4))[3]["duties"] == ["keeper", "patient"]
         running.signal(signal.SIGHUP)
         await running.until("workers replaced")
-        replaced = [line["roles"] for line in await running.until("fake", 7)][4:]
+        replaced = [line["duties"] for line in await running.until("fake", 7)][4:]
         assert replaced == [["keeper", "patient"], ["patient"], ["patient"]]
         assert await running.stop() == 0
+
+
+async def test_the_control_is_one_more_process_with_the_life_of_a_worker() -> None:
+    """It is no keeper, never patient, restarted when it dies, and replaced last."""
+    async with _parent(SERVES, workers=2, control=True) as running:
+        (first,) = await running.until("control serves")
+        await running.until("worker serves", 2)
+        os.kill(first["pid"], signal.SIGKILL)
+        (death,) = await running.until("control died")
+        assert (death["signal"], death["next_in_seconds"]) == (signal.SIGKILL, 0.1)
+        await running.until("control serves", 2)
+        running.signal(signal.SIGHUP)
+        await running.until("workers replaced")
+        order = [line["role"] for line in await running.until("fake", 7)][4:]
+        assert order == ["worker", "worker", "control"]
+        controls = [line for line in await running.until("fake", 7) if line["role"] == "control"]
+        assert [line["duties"] for line in controls] == [[], [], []]
+        await running.until("control ended")
+        assert await running.stop() == 0
+
+
+async def test_a_seat_is_the_lowest_that_is_free(tmp_path: Path) -> None:
+    """However often processes are replaced, two and a successor have three seats. What was true of one that has ended
+    goes with it, what it has counted stays, and at the end the folder is gone."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    async with _parent(SERVES, control=True, folder=str(folder)) as running:
+        await running.until("control serves")
+        await running.until("worker serves")
+        files = [f"{kind}_{seat}{end}" for seat in range(12) for kind, end in
+                 (("live", ".json"), ("live", ".draft"), ("gauge_livemin", ".db"), ("counter", ".db"))]  # fmt: skip
+        for name in files:
+            (folder / name).touch()
+        for rounds in range(1, 4):
+            running.signal(signal.SIGHUP)
+            await running.until("workers replaced", rounds)
+        await running.until("control ended", 3)
+        assert {line["seat"] for line in await running.until("fake", 8)} == {0, 1, 2}
+        left = {path.name for path in folder.iterdir()}
+        assert left >= {f"counter_{seat}.db" for seat in range(12)}
+        assert {name for name in left if "live" in name} == {
+            name for name in files if "live" in name and int(name.partition(".")[0].rpartition("_")[2]) > 2
+        }
+        assert await running.stop() == 0
+    assert not folder.exists()
 
 
 async def test_a_worker_that_dies_again_and_again_is_started_after_growing_pauses() -> None:
@@ -149,7 +200,7 @@ async def test_the_end_comes_in_every_state(worker: str) -> None:
 
 async def test_the_end_comes_also_while_workers_are_replaced() -> None:
     """The old one and the new one are both stopped."""
-    slow_if_patient = _FAKE + "'patient' in roles and os.read(int(life), 1)\n" + SERVES.removeprefix(_FAKE)
+    slow_if_patient = _FAKE + "'patient' in duties and os.read(int(life), 1)\n" + SERVES.removeprefix(_FAKE)
     async with _parent(slow_if_patient) as running:
         await running.until("worker serves")
         running.signal(signal.SIGHUP)
@@ -302,7 +353,7 @@ async def test_a_draining_server_answers_what_still_comes_and_says_that_it_close
 
 async def test_an_idle_connection_is_closed_after_a_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the end does not wait for somebody who has nothing to ask."""
-    monkeypatch.setattr("docsredirect.edge.protocol.GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("docsredirect.wire.connections.GRACE_SECONDS", 0.2)
     store = FakeStore()
     await publish(store, [record("six")])
     async with asyncio.timeout(2):

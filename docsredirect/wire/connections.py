@@ -1,12 +1,13 @@
 """HTTP on aiohttp's server, with answers of our own where it would give its own.
 
 aiohttp's error page repeats bytes of the request, may be kept by a cache, and logs a traceback for anything that a
-port scanner sends. The low-level server is used, not an application: there is one handler and nothing to route, and
-routing would decode the path.
+port scanner sends. A client that is slow, silent or gone holds nothing for long, and a server that ends owes nobody an
+answer.
 """
 
 import asyncio
 import select
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -14,8 +15,6 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler
-
-from docsredirect.edge.responses import refused
 
 MAX_LINE = 32 * 1024
 """The longest request target that is read at all, in bytes. What is longer than it may be, but no longer than this,
@@ -40,19 +39,24 @@ _ABORT_SECONDS = 0.1
 log = structlog.get_logger(__name__)
 
 
-class EdgeProtocol(RequestHandler):
+class Connection(RequestHandler):
     """One connection. What the parser refuses gets 400, or 414 for the request line; an exception of ours 500."""
 
     __slots__ = ("_answered", "_half_received", "_server", "_write_deadline")
 
     _write_deadline: asyncio.TimerHandle | None
 
-    def __init__(self, server: "EdgeServer", **options: Any) -> None:
+    def __init__(self, server: "HttpServer", **options: Any) -> None:
         super().__init__(server, **options)
         self._server = server
         self._write_deadline = None
         self._half_received = False
         self._answered = 0
+        self._logging_enabled = True  # so that the time is taken, for `log_access`
+
+    def log_access(self, request: web.BaseRequest, response: web.StreamResponse, time: float | None) -> None:
+        """Tell the server of an answer that was sent."""
+        self._server.noted(request, response.status, 0.0 if time is None else self._loop.time() - time)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -80,7 +84,9 @@ class EdgeProtocol(RequestHandler):
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's own says bool | None
-        """The client has sent all that it will: it still gets the answer to what it has asked."""
+        """The client has sent all that it will: it still gets the answer to what it has asked, if that came whole."""
+        if self._current_request is not None and not self._current_request.content.is_eof():
+            return False  # nobody is to wait for the rest of a body that will not come
         waiting = self._request_count - self._answered
         self._close = self._close or waiting == 1
         return waiting > 0
@@ -133,36 +139,60 @@ class EdgeProtocol(RequestHandler):
             status = 414 if too_long else 400
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has already begun")
-        response = refused(status)
+        response = self._server.refuse(status)
         response.force_close()
         return response
 
 
-class EdgeServer(web.Server):
-    """aiohttp's low-level server, making `EdgeProtocol` connections."""
+class HttpServer(web.Server):
+    """aiohttp's low-level server, making `Connection`s.
 
-    def __init__(self, handler: Any, **options: Any) -> None:
-        super().__init__(handler, **options)
+    `refuse` makes the answer of a status: 400, 414 or 500. `noted` is told of every answer that was sent: its request,
+    status and seconds. An idle connection, or half a request, stays `keep_alive_seconds`.
+    """
+
+    def __init__(
+        self,
+        handler: Any,
+        *,
+        refuse: Callable[[int], web.StreamResponse],
+        keep_alive_seconds: float,
+        noted: Callable[[web.BaseRequest, int, float], None] = lambda request, status, seconds: None,
+        request_factory: Any = None,
+    ) -> None:
+        super().__init__(
+            handler,
+            request_factory=request_factory,
+            loop=asyncio.get_running_loop(),
+            access_log=None,
+            keepalive_timeout=keep_alive_seconds,
+            max_line_size=MAX_LINE,
+            max_field_size=MAX_FIELD,
+            lingering_time=LINGER_SECONDS,
+            auto_decompress=False,
+        )
+        self.refuse = refuse
+        self.noted = noted
         self.draining = False
-        self._open: set[EdgeProtocol] = set()
+        self._open: set[Connection] = set()
         self._none_open = asyncio.Event()
         self._none_open.set()
 
     def __call__(self) -> RequestHandler:
         """Return the protocol of a new connection."""
-        return EdgeProtocol(self, loop=self._loop, **self._kwargs)
+        return Connection(self, loop=self._loop, **self._kwargs)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """Count a connection."""
         super().connection_made(handler, transport)
-        assert isinstance(handler, EdgeProtocol)
+        assert isinstance(handler, Connection)
         self._open.add(handler)
         self._none_open.clear()
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         """Count one less."""
         super().connection_lost(handler, exc)
-        assert isinstance(handler, EdgeProtocol)
+        assert isinstance(handler, Connection)
         self._open.discard(handler)
         if not self._open:
             self._none_open.set()
@@ -184,17 +214,3 @@ class EdgeServer(web.Server):
     def _close_idle(self) -> None:
         for connection in list(self._open):
             connection.close_if_idle()
-
-
-def make_server(handler: Any, *, keep_alive_seconds: float) -> EdgeServer:
-    """Return a server that answers with `handler`. An idle connection, or half a request, stays that many seconds."""
-    return EdgeServer(
-        handler,
-        loop=asyncio.get_running_loop(),
-        access_log=None,
-        keepalive_timeout=keep_alive_seconds,
-        max_line_size=MAX_LINE,
-        max_field_size=MAX_FIELD,
-        lingering_time=LINGER_SECONDS,
-        auto_decompress=False,
-    )

@@ -1,0 +1,1 @@
+"""What the service counts and says of itself. Answers nobody: `docsredirect.ops` shows it, the faces feed it."""
