@@ -5,7 +5,6 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
 
 import structlog
 from aiohttp import hdrs, web
@@ -13,10 +12,13 @@ from aiohttp import hdrs, web
 from docsredirect import __version__
 from docsredirect.admin import openapi, problems, tables
 from docsredirect.admin.errors import MethodNotAllowed, NoSuchRoute, WrongHost
+from docsredirect.admin.pages.entrance import PageEntrance, wants_page
+from docsredirect.admin.pages.table import PAGES
+from docsredirect.admin.pages.visits import ASSETS, asset
 from docsredirect.admin.reading import Query
 from docsredirect.admin.routes import API, OPENAPI, ROUTES, Access, Route
-from docsredirect.admin.services import JSON, NO_STORE, Call, Services
-from docsredirect.domain import names
+from docsredirect.admin.services import JSON, NO_STORE, NOTES, Call, Notes, Services, remote_address
+from docsredirect.domain import names, tokens
 from docsredirect.domain.errors import (
     DocsRedirectError,
     MalformedText,
@@ -50,17 +52,6 @@ log = structlog.get_logger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Notes:
-    """What is known of a request while it is answered, for its log line."""
-
-    def __init__(self, request_id: str) -> None:
-        self.request_id = request_id
-        self.identity: Identity | None = None
-
-
-NOTES = web.RequestKey("notes", Notes)
-
-
 def make_app(services: Services) -> web.Application:
     """Return the application over `services`."""
     answering = _Answering(services)
@@ -70,19 +61,48 @@ def make_app(services: Services) -> web.Application:
         return await answering.answer(request, handler)
 
     app = web.Application(middlewares=[answer])
+    app.on_response_prepare.append(_sign)
     app[tables.IMPORT_TURN] = asyncio.Semaphore(1)
     entrance = _Entrance(services)
-    for route in ROUTES:
-        app.router.add_route(route.method, route.path, entrance.to(route))
-        if route.method == "GET":
-            app.router.add_route("HEAD", route.path, entrance.to(route))
+    handlers = {(route.method, route.path): entrance.to(route) for route in ROUTES}
+    page_entrance = PageEntrance(services)
+    for page in PAGES:
+        handler = page_entrance.to(page)
+        answered = handlers.get((page.method, page.path))
+        handlers[page.method, page.path] = handler if answered is None else _page_or(handler, answered)
+    for (method, path), handler in handlers.items():
+        app.router.add_route(method, path, handler)
+        if method == "GET":
+            app.router.add_route("HEAD", path, handler)
 
     async def show_openapi(request: web.Request) -> web.Response:
         return web.Response(body=openapi.DOCUMENT, content_type=JSON, headers=NO_STORE)
 
+    async def show_asset(request: web.Request) -> web.Response:
+        found = asset(request.match_info["name"])
+        if found is None:
+            raise NoSuchRoute("There is no such file.")
+        return found
+
     app.router.add_get(OPENAPI, show_openapi)
+    app.router.add_get(f"{ASSETS}{{name}}", show_asset)
     services.metrics.know_routes(resource.canonical for resource in app.router.resources())
     return app
+
+
+def _page_or(page: _Handler, answer: _Handler) -> _Handler:
+    """Return the handler of a path that browsers get a page at, and everybody else the API's answer."""
+
+    async def choose(request: web.Request) -> web.StreamResponse:
+        return await (page(request) if wants_page(request) else answer(request))
+
+    return choose
+
+
+async def _sign(request: web.Request, response: web.StreamResponse) -> None:
+    """Say in every answer, streamed ones too, which request it is to."""
+    response.headers[REQUEST_ID] = request[NOTES].request_id
+    response.headers[hdrs.SERVER] = SERVER
 
 
 class _Entrance:
@@ -121,30 +141,10 @@ async def identify(request: web.Request, services: Services) -> Identity:
     except TokenRefused as error:
         services.metrics.token_refused(_REASONS[type(error)])
         if not isinstance(error, TokenMissing):
-            try:
-                services.wrong_tokens.refuse(remote_address(request, services))
-            except TooManyWrongTokens:
-                services.metrics.token_refused("limited")
-                raise
+            services.refuse_wrong_token(request)
         raise
     request[NOTES].identity = identity
     return identity
-
-
-def remote_address(request: web.Request, services: Services) -> str:
-    """Return whom a request comes from: of ``X-Forwarded-For`` the last address that is not a trusted proxy's."""
-    address = request.remote or ""
-    trusted = services.settings.trusted_proxies
-    hops = [hop.strip() for value in request.headers.getall("X-Forwarded-For", []) for hop in value.split(",")]
-    while hops:
-        try:
-            parsed = ip_address(address)
-        except ValueError:
-            break
-        if not any(parsed in network for network in trusted):
-            break
-        address = hops.pop()
-    return address
 
 
 def _check_scope(route: Route, identity: Identity, spelled: str | None, name: str | None) -> None:
@@ -173,9 +173,6 @@ class _Answering:
         request[NOTES] = notes
         begin = time.perf_counter()
         response = await self._respond(request, handler, notes)
-        if not response.prepared:
-            response.headers[REQUEST_ID] = notes.request_id
-            response.headers[hdrs.SERVER] = SERVER
         self._note(request, response, notes, time.perf_counter() - begin)
         return response
 
@@ -253,13 +250,19 @@ class _Answering:
             "request",
             method=request.method,
             route=route,
-            project=names.normalise(request.match_info.get("project", "")),
+            project=_project(request),
             status=response.status,
             seconds=round(seconds, 4),
             by=None if identity is None else identity.name,
             remote=remote_address(request, self._services),
             request_id=notes.request_id,
         )
+
+
+def _project(request: web.Request) -> str | None:
+    """Return the normalised name in a request's path. A whole token, put there by mistake, is legal as a name."""
+    spelled = request.match_info.get("project", "")
+    return None if tokens.parse(spelled) is not None else names.normalise(spelled)
 
 
 def _template(request: web.Request) -> str:

@@ -9,6 +9,13 @@ class InvalidBody(InvalidRecord):
     code = "invalid-request"
 
 
+class FormRefused(DocsRedirectError):
+    """A form was not sent from a page of ours, or in another session than the page was made for."""
+
+    code = "form-refused"
+    status = 403
+
+
 class NoSuchRoute(DocsRedirectError):
     """There is nothing at that path."""
 

@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -20,14 +21,22 @@ _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "invitation": {"type": "string", "pattern": "^drd_[0-9A-Za-z]{12}_[0-9A-Za-z]{32}$"},
     "code": {"type": "string", "enum": sorted(BY_CODE)},
 }
+_REQUEST_ID = "X-Request-Id"
 _HEADERS = {
-    "ETag": ("The project's state, for If-Match.", {"type": "string"}),
+    "ETag": ("The project's state, for If-Match. Of 404: a tombstone's.", {"type": "string"}),
     "Link": ('Where the next page is (RFC 8288), with rel="next"; not on the last page.', {"type": "string"}),
     "WWW-Authenticate": ("What to show (RFC 6750).", {"type": "string"}),
-    "Allow": ("The methods that are allowed.", {"type": "string"}),
     "Retry-After": ("When to try again, in seconds.", {"type": "integer"}),
+    _REQUEST_ID: ("The request's id: the one that it came with, or a new one. Logs have it.", {"type": "string"}),
 }
-_PROBLEM_HEADERS = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
+_PROBLEM_HEADERS = {
+    "token-missing": "WWW-Authenticate",
+    "scope-missing": "WWW-Authenticate",
+    "no-such-project": "ETag",
+    "too-many-wrong-tokens": "Retry-After",
+}
+_OWN_PROBLEMS = ("malformed", "wrong-host", "address-too-long", "internal")
+"""What the document's own route may tell of."""
 
 
 def document() -> dict[str, Any]:
@@ -37,7 +46,7 @@ def document() -> dict[str, Any]:
         paths[route.path][route.method.lower()] = _operation(route)
     paths[OPENAPI]["get"] = {
         "operationId": "openapi", "summary": "This document", "security": [],
-        "responses": {"200": {"description": "It.", "content": {"application/json": {"schema": {"type": "object"}}}}},
+        "responses": _responses((Answer(200, "It.", (dict[str, Any],)),), _OWN_PROBLEMS),
     }  # fmt: skip
     return {
         "openapi": "3.1.0",
@@ -52,6 +61,7 @@ def document() -> dict[str, Any]:
         "security": [{"token": []}],
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "`drd_…`"}},
+            "headers": {name: {"description": text, "schema": schema} for name, (text, schema) in _HEADERS.items()},
             "schemas": _schemas(),
         },
     }
@@ -87,7 +97,7 @@ def _operation(route: Route) -> dict[str, Any]:
             *(_in("query", parameter) for parameter in route.query),
             *(_in("header", parameter) for parameter in route.headers),
         ],
-        "responses": _responses(route),
+        "responses": _responses(route.answers, problems_of(route)),
     }  # fmt: skip
     if route.access is Access.OPEN:
         operation["security"] = []
@@ -108,10 +118,10 @@ def _in(place: str, parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _responses(route: Route) -> dict[str, Any]:
-    responses = {str(answer.status): _response(answer) for answer in route.answers}
+def _responses(answers: Iterable[Answer], problems: Iterable[str]) -> dict[str, Any]:
+    responses = {str(answer.status): _response(answer) for answer in answers}
     by_status: dict[int, list[str]] = defaultdict(list)
-    for code in problems_of(route):
+    for code in problems:
         by_status[BY_CODE[code].status].append(code)
     for status, codes in sorted(by_status.items()):
         problem = _problem_response(status, codes)
@@ -123,9 +133,7 @@ def _responses(route: Route) -> dict[str, Any]:
 
 
 def _response(answer: Answer) -> dict[str, Any]:
-    response: dict[str, Any] = {"description": answer.description}
-    if answer.headers:
-        response["headers"] = {name: _header(name) for name in answer.headers}
+    response: dict[str, Any] = {"description": answer.description, "headers": _headers(*answer.headers)}
     if answer.body:
         schemas = [_schema(kind) for kind in answer.body]
         schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
@@ -140,16 +148,13 @@ def _problem_response(status: int, codes: list[str]) -> dict[str, Any]:
     titles = "; ".join(f"{BY_CODE[code].title} (`{code}`)" for code in codes)
     types = {"properties": {"type": {"enum": [BY_CODE[code].type for code in codes]}}}
     schema = {"allOf": [_schema(ProblemBody), types]}
-    response: dict[str, Any] = {"description": f"{titles}.", "content": {CONTENT_TYPE: {"schema": schema}}}
-    if status in _PROBLEM_HEADERS:
-        name = _PROBLEM_HEADERS[status]
-        response["headers"] = {name: _header(name)}
-    return response
+    names = ["Retry-After"] if status == 503 else [_PROBLEM_HEADERS[code] for code in codes if code in _PROBLEM_HEADERS]
+    content = {CONTENT_TYPE: {"schema": schema}}
+    return {"description": f"{titles}.", "headers": _headers(*names), "content": content}
 
 
-def _header(name: str) -> dict[str, Any]:
-    description, schema = _HEADERS[name]
-    return {"description": description, "schema": schema}
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names, _REQUEST_ID)}
 
 
 DOCUMENT = msgspec.json.encode(document(), order=None) + b"\n"

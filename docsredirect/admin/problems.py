@@ -75,6 +75,8 @@ PROBLEMS: tuple[Problem, ...] = (
         "Open the link exactly as you got it, or ask for a new one."),
     _of(errors.InvitationSpent, "The invitation cannot be used any more",
         "It was used already, was taken back, or is too old. Each works once.", "Ask for a new one."),
+    _of(http.FormRefused, "The form was not taken", "A page's form came from another site, or the page was made for "
+        "another session.", "Load the page again, and send the form from there."),
     _of(http.NoSuchRoute, "There is nothing here", "No part of this service is at that path.",
         "The routes are listed in /-/api/v1/openapi.json."),
     _of(http.MethodNotAllowed, "The method is not allowed here", "The path exists, and not for this method.",

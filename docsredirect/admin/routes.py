@@ -261,12 +261,14 @@ ROUTES: tuple[Route, ...] = (
 
 def problems_of(route: Route) -> tuple[str, ...]:
     """Return the codes of all problems that a route may tell of."""
-    codes = ["malformed", "wrong-host", "internal", *route.problems]
+    codes = ["malformed", "wrong-host", "address-too-long", "internal", *route.problems]
     if route.access is not Access.OPEN:
         codes += ["token-missing", "token-unknown", "token-expired", "token-revoked", "too-many-wrong-tokens"]
         codes += ["store-unavailable", "damaged"]
     if route.access in (Access.WRITE, Access.ADMIN):
         codes.append("scope-missing")
+    if route.access is Access.WRITE:  # a token for projects can have none of a name that is no project's
+        codes.append("no-such-project")
     if route.has_body:
         codes += ["body-too-large", "body-too-slow", "wrong-content-type", "invalid-request"]
     if any(header in _AUTHOR for header in route.headers):

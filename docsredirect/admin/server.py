@@ -16,6 +16,7 @@ from aiohttp import web
 from docsredirect.admin import problems
 from docsredirect.admin.app import REQUEST_ID, SERVER, make_app
 from docsredirect.admin.services import NO_STORE, Services
+from docsredirect.admin.sessions import Sessions
 from docsredirect.domain.errors import StoreError, WritesRefused
 from docsredirect.domain.settings import Settings
 from docsredirect.service.denied import Denied
@@ -34,6 +35,7 @@ from docsredirect.telemetry.metrics import Metrics
 from docsredirect.wire.connections import HttpServer
 
 KEEP_ALIVE_SECONDS = 75.0
+SECRET_LENGTH = 43
 
 _ABORT_SECONDS = 0.1
 
@@ -132,6 +134,12 @@ async def _services(
             listing=Listing(replica),
             tokens=tokens,
             wrong_tokens=WrongTokens(time.monotonic),
+            sessions=Sessions(
+                settings.secret or _new_text(SECRET_LENGTH),
+                tokens,
+                _new_text,
+                https=(settings.admin_url or "").lower().startswith("https://"),
+            ),
             metrics=metrics,
             clock=time.time,
             new_id=new_operation,

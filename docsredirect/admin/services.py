@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,8 +11,9 @@ import structlog
 from aiohttp import web
 
 from docsredirect.admin.reading import Query
+from docsredirect.admin.sessions import Sessions
 from docsredirect.domain.clock import Clock
-from docsredirect.domain.errors import ScopeMissing, StoreUnavailable, Unknown
+from docsredirect.domain.errors import ScopeMissing, StoreUnavailable, TooManyWrongTokens, Unknown
 from docsredirect.domain.hosts import HostRules
 from docsredirect.domain.projects import Author, Project
 from docsredirect.domain.settings import Settings
@@ -34,6 +36,17 @@ NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 log = structlog.get_logger(__name__)
 
 
+class Notes:
+    """What is known of a request while it is answered, for its log line."""
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        self.identity: Identity | None = None
+
+
+NOTES = web.RequestKey("notes", Notes)
+
+
 class Services(NamedTuple):
     """Everything that lives as long as the process."""
 
@@ -45,6 +58,7 @@ class Services(NamedTuple):
     listing: Listing
     tokens: Tokens
     wrong_tokens: WrongTokens
+    sessions: Sessions
     metrics: Metrics
     clock: Clock
     """Seconds since the epoch."""
@@ -61,6 +75,14 @@ class Services(NamedTuple):
         if not fresh:
             raise Unknown(f"The published table cannot be read now: {self.replica.problem}")
 
+    def refuse_wrong_token(self, request: web.Request) -> None:
+        """Count a wrong token that was shown. Raises `TooManyWrongTokens`."""
+        try:
+            self.wrong_tokens.refuse(remote_address(request, self))
+        except TooManyWrongTokens:
+            self.metrics.token_refused("limited")
+            raise
+
     def holds(self, project: Project) -> bool:
         """Tell whether the table in memory has a project's revision, or a later one."""
         row = self.replica.row(project.name)
@@ -72,6 +94,22 @@ class Services(NamedTuple):
             with suppress(Unknown):
                 await self.refresh()
         return self.holds(project)
+
+
+def remote_address(request: web.Request, services: Services) -> str:
+    """Return whom a request comes from: of ``X-Forwarded-For`` the last address that is not a trusted proxy's."""
+    address = request.remote or ""
+    trusted = services.settings.trusted_proxies
+    hops = [hop.strip() for value in request.headers.getall("X-Forwarded-For", []) for hop in value.split(",")]
+    while hops:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            break
+        if not any(parsed in network for network in trusted):
+            break
+        address = hops.pop()
+    return address
 
 
 class Call(NamedTuple):

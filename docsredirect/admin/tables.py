@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from docsredirect.admin import reading
 from docsredirect.admin.bodies import ResolvedBody
@@ -102,6 +102,8 @@ async def export(call: Call) -> web.StreamResponse:
     rows = call.services.listing.export()
     response = web.StreamResponse(headers={**NO_STORE, "Content-Type": f"{JSON_LINES}; charset=utf-8"})
     await response.prepare(call.request)
+    if call.request.method == hdrs.METH_HEAD:  # a stream would be written all the same, and taken for the next answer
+        return response
     chunk = bytearray()
     async for row in rows:
         if row.record is not None:

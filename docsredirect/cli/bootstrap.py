@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from docsredirect.cli.terminal import WrongUse
-from docsredirect.domain.settings import MIN_ADMIN_TOKEN, Settings
+from docsredirect.domain.settings import MIN_SECRET, Settings
 from docsredirect.store import folder_of
 
 FILE = "admin-token"
@@ -77,10 +77,10 @@ def _folder(settings: Settings) -> Path | None:
 def _read(path: Path) -> str:
     for _ in range(_GLANCES):
         token = path.read_text(encoding="ascii", errors="replace").strip()
-        if len(token) >= MIN_ADMIN_TOKEN and token.isascii() and token.isprintable() and " " not in token:
+        if len(token) >= MIN_SECRET and token.isascii() and token.isprintable() and " " not in token:
             return token
         time.sleep(_GLANCE_SECONDS)
     raise WrongUse(
-        f"{path} holds no token of at least {MIN_ADMIN_TOKEN} visible ASCII characters. Remove it to have one made at "
+        f"{path} holds no token of at least {MIN_SECRET} visible ASCII characters. Remove it to have one made at "
         "the next start, or set DOCSREDIRECT_ADMIN_TOKEN."
     )

@@ -20,8 +20,8 @@ PREFIX = "DOCSREDIRECT_"
 MASK = "********"
 """What is shown of a secret."""
 
-MIN_ADMIN_TOKEN = 32
-"""The shortest bootstrap token in characters: too many to guess, if they are random."""
+MIN_SECRET = 32
+"""The shortest secret in characters: too many to guess, if they are random."""
 
 Network = IPv4Network | IPv6Network
 
@@ -76,6 +76,8 @@ class Settings(msgspec.Struct, frozen=True):
     retry_after: int
     admin_url: str | None
     admin_token: str | None
+    secret: str | None
+    index_url: str | None
     trusted_proxies: tuple[Network, ...]
     reconcile_seconds: float
     url: str
@@ -151,9 +153,9 @@ def _networks(text: str) -> tuple[Network, ...]:
     return tuple(networks)
 
 
-def _admin_token(text: str) -> str | None:
-    if text and (len(text) < MIN_ADMIN_TOKEN or not _VISIBLE.fullmatch(text)):
-        raise ValueError(f"Give at least {MIN_ADMIN_TOKEN} visible ASCII characters.")
+def _secret(text: str) -> str | None:
+    if text and (len(text) < MIN_SECRET or not _VISIBLE.fullmatch(text)):
+        raise ValueError(f"Give at least {MIN_SECRET} visible ASCII characters.")
     return text or None
 
 
@@ -196,6 +198,10 @@ def _url(text: str) -> str | None:
     return text
 
 
+def _index(text: str) -> str | None:
+    return _base_url(text) if text else None
+
+
 def _level(text: str) -> str:
     if text not in _LOG_LEVELS:
         raise ValueError(f"Give one of {', '.join(_LOG_LEVELS)}.")
@@ -225,8 +231,11 @@ SETTINGS: tuple[Setting, ...] = (
             _between(0, 600, float)),
     Setting("retry_after", "30", "Retry-After of 503, in seconds.", _seconds),
     Setting("admin_url", "", "Where pages send maintainers: a URL, or mailto: and an address.", _url),
-    Setting("admin_token", "", "A token of at least 32 characters that may do everything.", _admin_token,
+    Setting("admin_token", "", "A token of at least 32 characters that may do everything.", _secret,
             secret=True),
+    Setting("secret", "", "What signs the sessions of the pages, of 32 characters or more. None: a new one each start.",
+            _secret, secret=True),
+    Setting("index_url", "", "Address of the package index, for links to a project's page there. None: none.", _index),
     Setting("trusted_proxies", "", "Networks whose X-Forwarded-For the admin side believes, separated by commas.",
             _networks),
     Setting("reconcile_seconds", "300", "Seconds between two looks for what was committed and not published.",

@@ -64,6 +64,10 @@ class IssuedTokens:
             return None
         return known if known.token.kind == kind else None
 
+    async def find(self, id_: str) -> Known | None:
+        """Return the token of that id as it was within the last 3 seconds, or None. Raises as `matching` does."""
+        return await self._known.find(id_)
+
     async def read(self, id_: str) -> Known:
         """Return a token as it is now. Raises `NoSuchToken`, `StoreUnavailable`, `Damaged`."""
         if not tokens.is_id(id_):  # which is not named: it may be a whole token, given by mistake

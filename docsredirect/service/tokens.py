@@ -80,6 +80,24 @@ class Tokens:
         self._note_use(known, now)
         return tokens.identity_of(known.token)
 
+    async def holder_of(self, id_: str) -> Identity:
+        """Return who holds the token of that id, for a session that it began; `bootstrap_id` is the bootstrap token's.
+        Raises as `identify` does."""
+        if id_ == self.bootstrap_id:
+            return tokens.BOOTSTRAP
+        known = await self._issued.find(id_) if tokens.is_id(id_) else None
+        if known is None or known.token.kind != "token":
+            raise TokenUnknown("The token that began this session is not known any more. Sign in again.")
+        now = self._clock()
+        _check_valid(known.token, now)
+        self._note_use(known, now)
+        return tokens.identity_of(known.token)
+
+    @property
+    def bootstrap_id(self) -> str | None:
+        """What stands for the bootstrap token in a session: another one, once the token is. None without a token."""
+        return None if self._bootstrap is None else f"bootstrap-{tokens.digest(self._bootstrap)[:16]}"
+
     async def create(
         self, scope: Scope, *, created_by: str, expires: float | None = None, label: str | None = None
     ) -> Created:

@@ -131,6 +131,8 @@ class Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Return the answer to what the parser or the handler refused with `exc`. The connection closes after it."""
+        if isinstance(exc, ConnectionError):  # the client has gone, which is no fault, and nobody is to be answered
+            raise exc
         if not isinstance(exc, HttpProcessingError):
             log.error("request failed", exc_info=exc)
             status = 500

@@ -1,0 +1,84 @@
+"""Letting people in to pages: the session, who is signed in, the guard of forms, and errors as pages."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from docsredirect.admin import problems
+from docsredirect.admin.pages.signing_in import SIGN_IN
+from docsredirect.admin.pages.visits import FORM, VIEWS, For, Form, Page, Visit, read_form, see_other
+from docsredirect.admin.services import NOTES, Services
+from docsredirect.admin.sessions import CSRF_FIELD
+from docsredirect.domain.errors import DocsRedirectError, ScopeMissing
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class PageEntrance:
+    """Lets visitors in to pages."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def to(self, page: Page) -> _Handler:
+        """Return the handler of a page."""
+
+        async def enter(request: web.Request) -> web.StreamResponse:
+            visit = await self._visit(request)
+            try:
+                response = await self._answer(page, visit)
+            except DocsRedirectError as error:
+                if error.status == 500:
+                    raise
+                response = show_error(visit, error)
+            if visit.is_new and not response.prepared and self._services.sessions.cookie not in response.cookies:
+                self._services.sessions.write(response, visit.session)
+            return response
+
+        return enter
+
+    async def _visit(self, request: web.Request) -> Visit:
+        sessions = self._services.sessions
+        session = sessions.read(request)
+        return Visit(
+            request=request,
+            services=self._services,
+            session=session or sessions.begin(None),
+            is_new=session is None,
+            identity=None,
+            form=Form([]),
+            request_id=request[NOTES].request_id,
+        )
+
+    async def _answer(self, page: Page, visit: Visit) -> web.StreamResponse:
+        sessions, request = self._services.sessions, visit.request
+        identity = await sessions.identity(visit.session)
+        request[NOTES].identity = identity
+        visit = visit._replace(identity=identity)
+        if page.method == "POST":
+            form = await read_form(request)
+            sessions.check_form(request, None if visit.is_new else visit.session, form.text(CSRF_FIELD))
+            visit = visit._replace(form=form)
+        if page.whom is not For.ANYBODY and identity is None:
+            return see_other(f"{SIGN_IN}?next={request.rel_url.raw_path}" if page.method == "GET" else SIGN_IN)
+        if page.whom is For.ADMIN and not visit.who.is_admin:
+            raise ScopeMissing("This page is for administrators.", "admin")
+        return await page.handler(visit)
+
+
+def show_error(visit: Visit, error: DocsRedirectError) -> web.Response:
+    """Return the page that tells of an error."""
+    problem = problems.BY_CODE[error.code]
+    response = VIEWS.page(
+        visit, "error.html", status=error.status, problem=problem, detail=str(error), request_id=visit.request_id
+    )
+    if error.status == 503:
+        response.headers["Retry-After"] = str(visit.services.settings.retry_after)
+    return response
+
+
+def wants_page(request: web.Request) -> bool:
+    """Tell whether whoever asks for a path that both the API and the pages answer is a browser."""
+    if request.method == "POST":
+        return request.content_type == FORM and bool(request.headers.get("Content-Type"))
+    return "text/html" in request.headers.get("Accept", "")
