@@ -32,14 +32,25 @@ Name = Annotated[
         description="A project's name in any spelling (PEP 503 tells which are the same).",
     ),
 ]  # fmt: skip
+_URL_CHARACTER = r"[!#-;=?-\[\]_a-z~]"
+"""What may stand in a URL, of ASCII: all that is visible but ``" < > \\ ^ ` { | }``."""
+
+_HTTP = r"[Hh][Tt][Tt][Pp][Ss]?://"
+_HOST = r"([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+_ABSOLUTE = rf"{_HTTP}{_HOST}(:[0-9]{{1,5}})?([/?#]{_URL_CHARACTER}*)?"
+_RELATIVE = rf"[!$-.0-;=?-\[\]_a-z~]{_URL_CHARACTER}*|#{_URL_CHARACTER}*"
+_PAGE = r"[^/?#*\x00-\x1f\x7f][^?#*\x00-\x1f\x7f]*"
+
+# Patterns leave out what no pattern can say well: dot segments, own hosts, ports, what a relative rule needs.
 Target = Annotated[
     str,
-    Meta(max_length=MAX_TARGET, pattern="^[Hh][Tt][Tt][Pp][Ss]?://", examples=["https://python-markdown.github.io/"],
+    Meta(max_length=MAX_TARGET, pattern=f"^{_ABSOLUTE}$", examples=["https://python-markdown.github.io/"],
          description="An absolute http(s) URL. Stored in normal form."),
 ]  # fmt: skip
-From = Annotated[str, Meta(max_length=MAX_FROM)]
+From = Annotated[str, Meta(max_length=MAX_FROM, pattern=rf"^(\*|{_PAGE}|{_PAGE}/\*)?$")]
+To = Annotated[str, Meta(max_length=MAX_TARGET, pattern=rf"^({_ABSOLUTE}|{_RELATIVE})?$")]
 Rules = Annotated[
-    dict[From, str | None],
+    dict[From, To | None],
     Meta(max_length=MAX_RULES, examples=[{"api.html": "reference/", "old-api/*": "reference/*", "private/*": None}],
          description="From a page, a folder (`old-api/*`) or `*` to a URL, absolute or relative to the target; "
          "null answers 410."),
@@ -170,7 +181,7 @@ class DryRunBody(Struct, kw_only=True):
 class ResolveBody(Struct, forbid_unknown_fields=True, kw_only=True):
     """A URL to resolve, as people write it, with a record that is not saved."""
 
-    url: Annotated[str, Meta(examples=["https://pythonhosted.org/Markdown/siteindex.html"])]
+    url: Annotated[str, Meta(max_length=MAX_URL, examples=["https://pythonhosted.org/Markdown/siteindex.html"])]
     record: RecordBody | None = None
 
 
@@ -192,7 +203,7 @@ class TokenRequest(Struct, forbid_unknown_fields=True, kw_only=True):
         Meta(description="`admin`, or the projects that it may write. They need not exist yet."),
     ]
     expires: Time | None = None
-    label: Annotated[str, Meta(min_length=1, max_length=MAX_LABEL, description="Whose it is: histories show it.")] | (
+    label: Annotated[str, Meta(max_length=MAX_LABEL, description="Whose it is: histories show it.")] | (
         None
     ) = None
 
@@ -233,7 +244,7 @@ class InvitationRequest(Struct, forbid_unknown_fields=True, kw_only=True):
 
     project: Name
     hours: Annotated[int, Meta(ge=MIN_HOURS, le=MAX_HOURS)] = DEFAULT_HOURS
-    label: Annotated[str, Meta(min_length=1, max_length=MAX_LABEL, description="To whom: histories show it.")] | (
+    label: Annotated[str, Meta(max_length=MAX_LABEL, description="To whom: histories show it.")] | (
         None
     ) = None
 

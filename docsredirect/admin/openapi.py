@@ -16,7 +16,7 @@ from docsredirect.domain.names import MAX_NAME
 _REF = "#/components/schemas/{name}"
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
-    "project": {"type": "string", "pattern": NAME_PATTERN, "maxLength": MAX_NAME},
+    "project": {"type": "string", "pattern": NAME_PATTERN, "maxLength": MAX_NAME, "examples": ["Markdown"]},
     "id": {"type": "string", "pattern": "^[0-9A-Za-z]{12}$"},
     "invitation": {"type": "string", "pattern": "^drd_[0-9A-Za-z]{12}_[0-9A-Za-z]{32}$"},
     "code": {"type": "string", "enum": sorted(BY_CODE)},

@@ -103,12 +103,17 @@ def _header(name: str, description: str, **schema: Any) -> Parameter:
     return Parameter(name, {"type": "string", **schema}, description)
 
 
-_CURSOR = "Where the next page begins: taken from the link with rel=next."
-_IF_MATCH = _header("If-Match", "The ETag of what is to be replaced, or * for whatever there is.",
-                    pattern=r'^(\*|(W/)?"[!#-~]*")$')  # fmt: skip
+_CURSOR = "Where the next page begins: taken from the link with rel=next. Empty: the first page."
+_TAGS = r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$'
+_TAG_EXAMPLES = ["*", '"3-0123456789abcdef"']
+_IF_MATCH = _header(
+    "If-Match", "ETags of what is to be replaced, or * for whatever there is.", pattern=_TAGS, examples=_TAG_EXAMPLES
+)
 _IF_NONE_MATCH = _header("If-None-Match", "*: create only.", enum=["*"])
-_HELD = _header("If-None-Match", "The ETag of what the reader holds: 304 where it is still that.",
-                pattern=r'^(\*|(W/)?"[!#-~]*")$')  # fmt: skip
+_HELD = _header(
+    "If-None-Match", "ETags of what the reader holds: 304 where it is still that.", pattern=_TAGS,
+    examples=_TAG_EXAMPLES,
+)  # fmt: skip
 _REASON = _header("X-Reason", "Why, for the history, in UTF-8.", maxLength=MAX_REASON, pattern="^[ -~]*$")
 _BEHALF = _header(
     "On-Behalf-Of", "For whom, for the history; administrators only.", maxLength=MAX_BEHALF, pattern="^[ -~]*$"
@@ -132,7 +137,7 @@ ROUTES: tuple[Route, ...] = (
             Parameter("q", {"type": "string"}, "Part of a name, in any spelling, or of a target."),
             Parameter("state", {"type": "string", "enum": ["active", "gone", "removed"]},
                       "Only these. Removed ones are not listed otherwise."),
-            Parameter("cursor", {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 128}, _CURSOR),
+            Parameter("cursor", {"type": "string", "pattern": "^([a-z0-9]+(-[a-z0-9]+)*)?$", "maxLength": 128}, _CURSOR),
             _whole("limit", 1, projects.MAX_LIMIT, projects.DEFAULT_LIMIT, "How many at most."),
         ),
         answers=(Answer(200, "A page.", (ProjectsBody,), headers=("Link",)),), problems=("unknown",),
@@ -175,7 +180,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="GET", path=f"{API}/resolve", handler=tables.get_resolved, access=Access.READ,
         summary="Say what a legacy URL answers, and why",
-        query=(Parameter("url", {"type": "string", "maxLength": tables.MAX_URL},
+        query=(Parameter("url", {"type": "string", "examples": ["https://pythonhosted.org/Markdown/"]},
                          "A URL as people write it: whole, without a scheme, or a path.", required=True),),
         answers=(Answer(200, "What it answers.", (ResolvedBody,)),),
     ),
@@ -201,7 +206,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="GET", path=f"{API}/tokens", handler=access.list_tokens, access=Access.ADMIN,
         summary="List tokens and invitations",
-        query=(Parameter("cursor", {"type": "string", "pattern": "^[0-9A-Za-z]{12}$"}, _CURSOR),
+        query=(Parameter("cursor", {"type": "string", "pattern": "^([0-9A-Za-z]{12})?$"}, _CURSOR),
                _whole("limit", 1, access.MAX_LIMIT, access.DEFAULT_LIMIT, "How many at most.")),
         answers=(Answer(200, "A page.", (TokensBody,), headers=("Link",)),),
     ),

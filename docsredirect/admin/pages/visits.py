@@ -151,10 +151,6 @@ class Views:
         return web.Response(text=text, status=status, content_type="text/html", headers=HEADERS)
 
 
-VIEWS = Views()
-"""The pages of this package: templates are read once a process."""
-
-
 def see_other(path: str) -> web.Response:
     """Return an answer to a form that leads to a page of ours: loading that again sends nothing twice."""
     assert path.startswith("/") and not path.startswith("//"), "only to ourselves"
@@ -202,3 +198,7 @@ def asset(name: str) -> web.Response | None:
     content_type, body, _ = _STATIC[name]
     headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
     return web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
+
+
+VIEWS = Views()
+"""The pages of this package: templates are read once a process."""
