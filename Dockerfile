@@ -27,15 +27,16 @@ ENV PATH="/app/bin:$PATH" \
 # A number, so that an orchestrator can check that it is not root.
 USER 10001:10001
 VOLUME ["/data", "/state"]
+# Admin and ops listen on loopback until DOCSREDIRECT_ADMIN and DOCSREDIRECT_OPS say otherwise.
 EXPOSE 8080 8081 9090
 STOPSIGNAL SIGTERM
-# Liveness, not readiness: an edge that waits for its store must not be restarted for it.
+# Liveness, not readiness: an edge that waits for its store must not be restarted for it. Ops is there in every mode.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 CMD ["python", "-c", "\
 import http.client, os, sys; \
-host, _, port = os.environ.get('DOCSREDIRECT_EDGE', '0.0.0.0:8080').rpartition(':'); \
+host, _, port = os.environ.get('DOCSREDIRECT_OPS', '127.0.0.1:9090').rpartition(':'); \
 host = {'0.0.0.0': '127.0.0.1', '[::]': '::1'}.get(host, host.strip('[]')); \
-edge = http.client.HTTPConnection(host, int(port), timeout=2); \
-edge.request('GET', '/-/health/live'); \
-sys.exit(edge.getresponse().status != 200)"]
+ops = http.client.HTTPConnection(host, int(port), timeout=2); \
+ops.request('GET', '/-/health/live'); \
+sys.exit(ops.getresponse().status != 200)"]
 ENTRYPOINT ["docsredirect"]
 CMD ["serve"]

@@ -15,7 +15,7 @@ from docsredirect.admin.bodies import (
     moment,
     token_body,
 )
-from docsredirect.admin.services import NO_STORE, Call, audit, in_time, json_response, next_link
+from docsredirect.admin.services import NO_STORE, Call, in_time, json_response, next_link
 from docsredirect.domain.errors import MalformedText, shorten
 from docsredirect.domain.tokens import is_id, parse_label, parse_project, parse_scope
 from docsredirect.service.issued_tokens import Created
@@ -110,7 +110,7 @@ async def redeem_invitation(call: Call) -> web.Response:
     async with in_time("commit"):
         created = await call.services.tokens.redeem(call.request.match_info["invitation"])
     token = created.token
-    audit("invitation-redeem", by=token.created_by, request_id=call.request_id, token=token.id, scope=token.scope)
+    call.services.audit("invitation-redeem", by=token.created_by, request_id=call.request_id, token=token.id, scope=token.scope)
     return _new_token(created)
 
 
@@ -123,7 +123,4 @@ def _new_token(created: Created) -> web.Response:
 
 def _base(call: Call) -> str:
     """Return where the public reaches the admin side: the setting, else where this request has reached it."""
-    configured = call.services.settings.admin_url
-    if configured is not None and not configured.lower().startswith("mailto:"):
-        return configured.rstrip("/")
-    return f"http://{call.request.host}"
+    return call.services.settings.admin_base or f"http://{call.request.host}"

@@ -5,6 +5,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import hdrs, web
@@ -163,8 +164,8 @@ class _Answering:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        configured = services.settings.admin_url or ""
-        self._host = host_of(configured.partition("://")[2].partition("/")[0]) if "://" in configured else None
+        base = services.settings.admin_base
+        self._host = None if base is None else host_of(urlsplit(base).netloc)
 
     async def answer(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         """Answer a request: the middleware."""

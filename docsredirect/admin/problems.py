@@ -100,7 +100,8 @@ PROBLEMS: tuple[Problem, ...] = (
         "Read the project and send its `ETag` in `If-Match`; or `If-None-Match: *` to create it."),
     _of(errors.StoreUnavailable, "The store does not answer",
         "The object store cannot be reached, or is too slow. `step` says what failed of a write: read (nothing was "
-        "changed), commit (the change may still take effect). Redirects go on being answered.",
+        "changed), commit (the change may still take effect), publish (all is saved, and not shown to readers yet). "
+        "Redirects go on being answered.",
         "Try again after `Retry-After`. After a failed commit, look at the project first, or send the same "
         "`Idempotency-Key`."),
     _of(errors.WritesRefused, "The store is not written to",
@@ -111,8 +112,8 @@ PROBLEMS: tuple[Problem, ...] = (
     _of(errors.Damaged, "Something in the store is damaged",
         "An object in the store is not what it should be. It is left alone, and the detail names it.",
         "Operators: see the runbook, deploy/README.md, under damaged objects."),
-    _of(errors.Unknown, "The table is not known yet",
-        "This process has not loaded the published table yet, or the store could not be asked for it.",
+    _of(errors.Unknown, "The table cannot be read now",
+        "The published table could not be read from the store now, or this process holds none yet.",
         "Try again after `Retry-After`."),
     _of(http.Busy, "Another import is under way", "Imports are done one at a time.",
         "Try again after `Retry-After`."),

@@ -2,33 +2,29 @@
 is done here: publishing, following the table, reconciling."""
 
 import asyncio
-import secrets
 import socket
-import string
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
-import structlog
 from aiohttp import web
 
 from docsredirect.admin import problems
 from docsredirect.admin.app import REQUEST_ID, SERVER, make_app
+from docsredirect.admin.recent import Recent
 from docsredirect.admin.services import NO_STORE, Services
 from docsredirect.admin.sessions import Sessions
-from docsredirect.domain.errors import StoreError, WritesRefused
 from docsredirect.domain.settings import Settings
 from docsredirect.service.denied import Denied
 from docsredirect.service.listing import Listing
 from docsredirect.service.lookups import Lookups
 from docsredirect.service.publications import Publications
-from docsredirect.service.publisher import Publisher
-from docsredirect.service.reconciler import Reconciler
+from docsredirect.service.reconciler import keep_reconciling
 from docsredirect.service.registry import Registry
 from docsredirect.service.replica import Replica
 from docsredirect.service.tokens import Tokens
-from docsredirect.service.writers import make_publisher, new_operation, pause_before, pauses
+from docsredirect.service.writers import make_publisher, new_operation, new_text, pause_before, pauses
 from docsredirect.service.wrong_tokens import WrongTokens
 from docsredirect.store import Store
 from docsredirect.telemetry.metrics import Metrics
@@ -39,12 +35,8 @@ SECRET_LENGTH = 43
 
 _ABORT_SECONDS = 0.1
 
-DRAIN_SECONDS = 2.0
-"""How long an end waits for publications."""
-
-_BASE62 = string.digits + string.ascii_letters
-
-log = structlog.get_logger(__name__)
+CLOSE_SECONDS = 2.0
+"""Of the time to end, what is kept for what requests have left behind: commits, publications, marks of use."""
 
 
 class AdminProcess(NamedTuple):
@@ -72,7 +64,7 @@ async def running(
             yield AdminProcess(services.replica, services)
         finally:
             await site.stop()
-            await runner.http.drain(max(0.0, settings.shutdown_seconds - DRAIN_SECONDS))
+            await runner.http.drain(max(0.0, settings.shutdown_seconds - CLOSE_SECONDS))
             await runner.cleanup()
 
 
@@ -112,7 +104,7 @@ async def _services(
     replica = Replica(store, clock=time.monotonic)
     denied = Denied(settings.deny_file)
     lookups = Lookups(replica, store, clock=time.monotonic, denied=denied)
-    tokens = Tokens(store, clock=time.time, monotonic=time.monotonic, new_text=_new_text, bootstrap=admin_token)
+    tokens = Tokens(store, clock=time.time, monotonic=time.monotonic, new_text=new_text, bootstrap=admin_token)
     await denied.begin()
     background = [
         asyncio.create_task(work, name=name)
@@ -120,7 +112,7 @@ async def _services(
             ("publish", publications.run()),
             ("follow table", replica.follow(pauses(settings.poll_seconds))),
             ("watch deny file", denied.follow()),
-            ("reconcile", _reconcile(store, publisher, metrics, settings.reconcile_seconds)),
+            ("reconcile", keep_reconciling(store, publisher, pauses(settings.reconcile_seconds), metrics.reconciled)),
             ("tell what waits", _tell_unpublished(publications, metrics)),
         )
     ]
@@ -135,60 +127,29 @@ async def _services(
             tokens=tokens,
             wrong_tokens=WrongTokens(time.monotonic),
             sessions=Sessions(
-                settings.secret or _new_text(SECRET_LENGTH),
+                settings.secret or new_text(SECRET_LENGTH),
                 tokens,
-                _new_text,
-                https=(settings.admin_url or "").lower().startswith("https://"),
+                new_text,
+                https=(settings.admin_base or "").lower().startswith("https://"),
             ),
             metrics=metrics,
+            recent=Recent(),
             clock=time.time,
             new_id=new_operation,
         )
     finally:
-        await registry.close()
-        await publications.drain(DRAIN_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(CLOSE_SECONDS, settings.shutdown_seconds)):
+                await registry.close()
+                await publications.drain()
+                await tokens.close()
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
-        await tokens.close()
         await lookups.close()
-
-
-async def _reconcile(store: Store, publisher: Publisher, metrics: Metrics, seconds: float) -> None:
-    """Try the store, then publish what was committed and not published, now and again, for ever."""
-    await _try_writes(store)
-    reconciler = Reconciler(store, publisher)
-    while True:
-        try:
-            done = await reconciler.reconcile()
-        except StoreError as error:
-            log.warning("reconciling failed", reason=str(error))
-            metrics.reconciled(ok=False, rows=0)
-        except Exception:  # a fault of our own must not end all reconciling
-            log.exception("reconciling broke off")
-            metrics.reconciled(ok=False, rows=0)
-        else:
-            if any(done):
-                log.info("reconciled", **done._asdict())
-            metrics.reconciled(ok=True, rows=done.published)
-        await asyncio.sleep(next(pauses(seconds)))
-
-
-async def _try_writes(store: Store) -> None:
-    """Say at start-up, and not at the first write, where the store is not to be written to."""
-    try:
-        await store.check_writes()
-    except WritesRefused as error:
-        log.error("the store is not written to", reason=str(error))
-    except StoreError as error:
-        log.warning("the store could not be tried", reason=str(error))
 
 
 async def _tell_unpublished(publications: Publications, metrics: Metrics) -> None:
     while True:
         metrics.unpublished(publications.waiting)
         await asyncio.sleep(1.0)
-
-
-def _new_text(length: int) -> str:
-    return "".join(secrets.choice(_BASE62) for _ in range(length))

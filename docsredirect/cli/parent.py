@@ -229,7 +229,7 @@ class Parent:
             return
         if child is self._successor:
             self._successor = self._round = None
-            self._say("error", "replacing broken off, the other workers stay", pid=child.pid, **how)
+            self._say("error", "replacing broken off, the other processes stay", pid=child.pid, **how)
             if child.number in self._numbers():
                 return
         if child.serving_since is not None and time.monotonic() - child.serving_since >= STEADY_SECONDS:
@@ -262,7 +262,7 @@ class Parent:
                 return
             self._replace_asked = False
             self._round = sorted(self._children.values(), key=lambda child: child.number)
-            self._say("info", "replacing workers", workers=len(self._round))
+            self._say("info", "replacing processes", processes=len(self._round))
         while self._round:
             old = self._round.pop(0)
             if old.pid in self._children:
@@ -271,7 +271,7 @@ class Parent:
                     self._round = None
                 return
         self._round = None
-        self._say("info", "workers replaced")
+        self._say("info", "processes replaced")
         self._replace()  # it may have been asked for again
 
     def _succeed(self, successor: Child) -> None:
@@ -282,7 +282,7 @@ class Parent:
 
     def _stop(self) -> None:
         """Ask all to end. The ports are let go, so that who asks now goes elsewhere instead of waiting."""
-        self._say("info", "stopping", workers=len(self._children))
+        self._say("info", "stopping", processes=len(self._children))
         for descriptor in self._service.listeners.values():
             os.close(descriptor)
         self._give_up = time.monotonic() + self._service.grace + KILL_SECONDS + GIVE_UP_SECONDS

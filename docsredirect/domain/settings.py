@@ -23,6 +23,9 @@ MASK = "********"
 MIN_SECRET = 32
 """The shortest secret in characters: too many to guess, if they are random."""
 
+MAX_EDGES = 100
+"""The most edges that are asked how they are."""
+
 Network = IPv4Network | IPv6Network
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
@@ -79,12 +82,19 @@ class Settings(msgspec.Struct, frozen=True):
     secret: str | None
     index_url: str | None
     trusted_proxies: tuple[Network, ...]
+    edges: tuple[str, ...]
     reconcile_seconds: float
     url: str
     token: str | None
     security_txt: str | None
     log_level: str
     lifetimes: Lifetimes
+
+    @property
+    def admin_base(self) -> str | None:
+        """The public address of the admin side, without a slash at its end; None where none is set."""
+        url = self.admin_url
+        return None if url is None or url.lower().startswith("mailto:") else url.rstrip("/")
 
     @property
     def host_rules(self) -> HostRules:
@@ -166,6 +176,16 @@ def _base_url(text: str) -> str:
     return url.rstrip("/")
 
 
+def _edges(text: str) -> tuple[str, ...]:
+    edges = dict.fromkeys(text.replace(",", " ").split())
+    if len(edges) > MAX_EDGES:
+        raise ValueError(f"These are {len(edges)} addresses. Give at most {MAX_EDGES}.")
+    try:
+        return tuple(map(_base_url, edges))
+    except ValueError as error:
+        raise ValueError("Give absolute http(s) URLs without ? and #, separated by commas.") from error
+
+
 def _hosts(text: str) -> tuple[str, ...]:
     hosts = tuple(text.replace(",", " ").split())
     for host in hosts:
@@ -230,7 +250,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("shutdown_seconds", "6", "Seconds that requests in flight have to finish on SIGTERM.",
             _between(0, 600, float)),
     Setting("retry_after", "30", "Retry-After of 503, in seconds.", _seconds),
-    Setting("admin_url", "", "Where pages send maintainers: a URL, or mailto: and an address.", _url),
+    Setting("admin_url", "", "Public address of the admin side, whose host it answers for; or, for pages, mailto:….", _url),
     Setting("admin_token", "", "A token of at least 32 characters that may do everything.", _secret,
             secret=True),
     Setting("secret", "", "What signs the sessions of the pages, of 32 characters or more. None: a new one each start.",
@@ -238,6 +258,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("index_url", "", "Address of the package index, for links to a project's page there. None: none.", _index),
     Setting("trusted_proxies", "", "Networks whose X-Forwarded-For the admin side believes, separated by commas.",
             _networks),
+    Setting("edges", "", "Ops addresses of edges elsewhere, as URLs separated by commas, for the overview.", _edges),
     Setting("reconcile_seconds", "300", "Seconds between two looks for what was committed and not published.",
             _between(1, 86_400, float)),
     Setting("url", "http://127.0.0.1:8081", "The admin side that the command line speaks to.", _base_url),

@@ -2,10 +2,9 @@
 
 import asyncio
 import os
-import random
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,13 +16,11 @@ from docsredirect.service.denied import Denied
 from docsredirect.service.last_good import LastGood, folder_name
 from docsredirect.service.lookups import Lookups
 from docsredirect.service.replica import Replica
+from docsredirect.service.writers import pauses
 from docsredirect.store import DirectoryStore, Store
 from docsredirect.wire.connections import HttpServer
 
 __all__ = ["listen", "running"]
-
-JITTER = 0.2
-"""Polls are spread by this share, so that processes started together do not stay together."""
 
 FIRST_LOOK_SECONDS = 5.0
 """How long the first look at the store may take before connections are taken without it."""
@@ -51,7 +48,7 @@ async def running(
     )
     await denied.begin()
     unpolled = replica.problem
-    following = asyncio.create_task(replica.follow(_pauses(settings.poll_seconds)), name="follow table")
+    following = asyncio.create_task(replica.follow(pauses(settings.poll_seconds)), name="follow table")
     watching = asyncio.create_task(denied.follow(), name="watch deny file")
     accepting: asyncio.Server | None = None
     try:
@@ -86,8 +83,3 @@ async def _until_answers(replica: Replica, unpolled: str | None, *, patient: boo
         if (replica.serves_all and looked) if patient else (replica.serves_all or looked):
             return
         await asyncio.sleep(_GLANCE_SECONDS)
-
-
-def _pauses(seconds: float) -> Iterator[float]:
-    while True:
-        yield seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311

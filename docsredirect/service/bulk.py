@@ -12,7 +12,7 @@ from docsredirect.domain.errors import Conflict, Damaged, ImportRefused
 from docsredirect.domain.projects import Author, Project
 from docsredirect.domain.records import Record
 from docsredirect.domain.tables import TABLE_KEY, Row
-from docsredirect.service.commits import Commits, Outcome
+from docsredirect.service.commits import Commits, Outcome, at_step
 from docsredirect.service.concurrency import for_each
 from docsredirect.service.publisher import Publisher
 from docsredirect.service.replica import read_shard
@@ -121,7 +121,8 @@ class BulkWriter:
 
         await for_each(sorted(records), write, _AT_ONCE)
         if not options.dry_run:
-            await self._publisher.publish(writing.rows.values())
+            with at_step("publish"):
+                await self._publisher.publish(writing.rows.values())
         return writing.imported
 
     async def _etags(self, records: Mapping[str, object], published: Mapping[str, Row]) -> dict[str, str] | None:
@@ -129,22 +130,24 @@ class BulkWriter:
         if len(records) * _LISTED_PER_READ < len(published):
             return None
         listing = self._store.list_objects(projects.PREFIX)
-        named = [(projects.name_of(listed.key), listed.etag) async for listed in listing]
+        with at_step("read"):
+            named = [(projects.name_of(listed.key), listed.etag) async for listed in listing]
         return {name: etag for name, etag in named if name is not None and name in records}
 
     async def _published(self) -> dict[str, Row]:
         """Return the rows that are published, by name, as far as they can be read."""
-        stored = await self._store.get(TABLE_KEY)
         rows: dict[str, Row] = {}
-        if stored is None:
-            return rows
-        for number, ref in enumerate(tables.decode_table(stored.body).shards):
-            try:
-                shard = await read_shard(self._store, number, ref)
-            except Damaged as error:
-                log.error("damaged shard", shard=number, reason=str(error))
-            else:
-                rows |= {row.name: row for row in map(tables.decode_row, shard.lines())}
+        with at_step("read"):
+            stored = await self._store.get(TABLE_KEY)
+            if stored is None:
+                return rows
+            for number, ref in enumerate(tables.decode_table(stored.body).shards):
+                try:
+                    shard = await read_shard(self._store, number, ref)
+                except Damaged as error:
+                    log.error("damaged shard", shard=number, reason=str(error))
+                else:
+                    rows |= {row.name: row for row in map(tables.decode_row, shard.lines())}
         return rows
 
 

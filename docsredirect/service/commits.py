@@ -66,7 +66,7 @@ class Commits:
 
     async def read(self, name: str) -> Read | None:
         """Return a project, or None where there is no object. Raises `StoreUnavailable` and `Damaged`."""
-        with _at_step("read"):
+        with at_step("read"):
             stored = await self._store.get(projects.key_of(name))
             return None if stored is None else Read(projects.decode(stored.body, name), stored.etag)
 
@@ -120,14 +120,14 @@ class Commits:
 
     async def moved_out(self, name: str, revision: int) -> projects.Past | None:
         """Return an entry that a project no longer carries along, or None where there is none."""
-        with _at_step("read"):
+        with at_step("read"):
             key = projects.history_key(name, revision)
             stored = await self._store.get(key)
             return None if stored is None else projects.decode_moved_out(stored.body, key)
 
     async def _put(self, name: str, read: Read | None, change: Change, floor: int) -> Read:
         revised = projects.revise(None if read is None else read.project, name, change, floor=floor)
-        with _at_step("commit"):
+        with at_step("commit"):
             for entry, after in revised.moved_out:
                 with suppress(Conflict):  # an earlier attempt has put it there; a committed entry never changes
                     key = projects.history_key(name, entry.revision)
@@ -142,7 +142,7 @@ class Commits:
 
 
 @contextmanager
-def _at_step(step: str) -> Iterator[None]:
+def at_step(step: str) -> Iterator[None]:
     """Say of a failure of the store in which step it came."""
     try:
         yield

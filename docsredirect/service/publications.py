@@ -61,10 +61,10 @@ class Publications:
         finished, _ = await asyncio.wait({publication}, timeout=seconds)
         return bool(finished) and publication.result()
 
-    async def drain(self, seconds: float) -> None:
-        """Wait for at most `seconds` until nothing is left to publish."""
+    async def drain(self) -> None:
+        """Wait until what was submitted is published."""
         if waiting := [done for _, done in self._waiting]:
-            await asyncio.wait(waiting, timeout=seconds)
+            await asyncio.wait(waiting)
 
     async def run(self) -> None:
         """Publish for ever."""

@@ -6,12 +6,14 @@ comes first, then ``table.json``, then ``tables/``. A shard that a publisher put
 is looked at once more right before it goes, and should one go all the same, it is built again at once.
 """
 
+import asyncio
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import structlog
 
 from docsredirect.domain import projects, tables
-from docsredirect.domain.errors import Damaged, StoreUnavailable
+from docsredirect.domain.errors import Damaged, StoreError, StoreUnavailable, WritesRefused
 from docsredirect.domain.tables import TABLE_KEY, Row, Table
 from docsredirect.service.concurrency import for_each
 from docsredirect.service.publisher import Publisher, row_of
@@ -161,6 +163,39 @@ class Reconciler:
         shards = tables.decode_table(stored.body).shards
         if gone := [number for number, shard in enumerate(shards) if shard.key in removed]:
             await self._publisher.publish([], check=gone)
+
+
+async def keep_reconciling(
+    store: Store, publisher: Publisher, pauses: Iterable[float], on_end: Callable[[bool, int], None]
+) -> None:
+    """Try whether the store may be written to, then reconcile now and after each of `pauses`. `on_end` is told of each
+    round whether it went well, and how many rows it has published. Never raises for what the store does."""
+    await _try_writes(store)
+    reconciler = Reconciler(store, publisher)
+    for pause in pauses:
+        try:
+            done = await reconciler.reconcile()
+        except StoreError as error:
+            log.warning("reconciling failed", reason=str(error))
+            on_end(False, 0)
+        except Exception:  # a fault of our own must not end all reconciling
+            log.exception("reconciling broke off")
+            on_end(False, 0)
+        else:
+            if any(done):
+                log.info("reconciled", **done._asdict())
+            on_end(True, done.published)
+        await asyncio.sleep(pause)
+
+
+async def _try_writes(store: Store) -> None:
+    """Say at start-up, and not at the first write, where the store is not to be written to."""
+    try:
+        await store.check_writes()
+    except WritesRefused as error:
+        log.error("the store is not written to", reason=str(error))
+    except StoreError as error:
+        log.warning("the store could not be tried", reason=str(error))
 
 
 def _is_old(listed: Listed, now: float) -> bool:

@@ -17,7 +17,7 @@ from docsredirect.domain.projects import Author, Past, Project
 from docsredirect.domain.records import Record
 from docsredirect.domain.tables import TABLE_KEY, Row
 from docsredirect.service.bulk import DEFAULT_OPTIONS, BulkWriter, Imported, ImportOptions
-from docsredirect.service.commits import Commits, Committed, Decide, Outcome
+from docsredirect.service.commits import Commits, Committed, Decide, Outcome, at_step
 from docsredirect.service.publications import Publications
 from docsredirect.service.publisher import Publisher
 from docsredirect.service.replica import read_shard
@@ -66,6 +66,11 @@ class Registry:
         self._commits = Commits(store, clock)
         self._bulk = BulkWriter(store, self._commits, publisher, new_operation)
         self._under_way: set[asyncio.Task[Any]] = set()
+
+    @property
+    def unpublished(self) -> int:
+        """How many projects have changes of this process that are not published yet."""
+        return 0 if self._publications is None else self._publications.waiting
 
     async def read(self, name: str) -> Project:
         """Return a project that has a redirect. Raises `NoSuchProject`, with its ETag where it is a tombstone,
@@ -159,10 +164,10 @@ class Registry:
         """Go back to an earlier table as `BulkWriter.restore` does."""
         return await self._bulk.restore(wanted, author, progress=progress)
 
-    async def close(self, seconds: float = COMMIT_SECONDS) -> None:
-        """Give the commits under way so many seconds to end."""
+    async def close(self) -> None:
+        """Wait for the commits under way."""
         if self._under_way:
-            await asyncio.wait(self._under_way, timeout=seconds)
+            await asyncio.wait(self._under_way)
 
     async def _write(self, name: str, decide: Decide, author: Author, operation: str | None) -> Written:
         assert self._publications is not None, "single writes need somebody who publishes"
@@ -207,16 +212,17 @@ class Registry:
             task.exception()  # whoever waited has it; where nobody does any more, he was told of a failure
 
     async def _floor(self, name: str) -> int:
-        stored = await self._store.get(TABLE_KEY)
-        if stored is None:
-            return 0
-        digest = tables.digest_of(name)
-        number = digest >> 56
-        try:
-            shard = await read_shard(self._store, number, tables.decode_table(stored.body).shards[number])
-        except Damaged:
-            table = await self._publisher.publish([], check=[number])
-            shard = await read_shard(self._store, number, table.shards[number])
+        with at_step("read"):
+            stored = await self._store.get(TABLE_KEY)
+            if stored is None:
+                return 0
+            digest = tables.digest_of(name)
+            number = digest >> 56
+            try:
+                shard = await read_shard(self._store, number, tables.decode_table(stored.body).shards[number])
+            except Damaged:
+                table = await self._publisher.publish([], check=[number])
+                shard = await read_shard(self._store, number, table.shards[number])
         line = shard.get(name, digest)
         return 0 if line is None else tables.decode_row(line).revision
 

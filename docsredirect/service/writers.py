@@ -1,6 +1,8 @@
 """The writers of a store with the real clock and real randomness: the one place where the rules get them."""
 
 import random
+import secrets
+import string
 import time
 import uuid
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from docsredirect.store import Store
 JITTER = 0.2
 """Pauses are spread by this share, so that processes started together do not stay together."""
 
+_BASE62 = string.digits + string.ascii_letters
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 2.0
 
@@ -29,6 +32,11 @@ def make_registry(store: Store) -> Registry:
 def new_operation() -> str:
     """Return an id that no other operation has."""
     return uuid.uuid4().hex
+
+
+def new_text(length: int) -> str:
+    """Return random base62 text: 5.95 bits a character."""
+    return "".join(secrets.choice(_BASE62) for _ in range(length))
 
 
 def pauses(seconds: float) -> Iterator[float]:

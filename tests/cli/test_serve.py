@@ -200,7 +200,7 @@ async def test_metrics_are_those_of_all_workers_and_never_go_back(tmp_path: Path
         await served.metric_is(50, "edge_answers_total", status="301")
         served.process.send_signal(signal.SIGHUP)
         asking = asyncio.create_task(served.edge_asked(30))
-        await served.until("workers replaced")
+        await served.until("processes replaced")
         await asking
         await served.metric_is(80, "edge_answers_total", status="301")
         assert await served.metric("processes", role="worker") == 2
@@ -217,7 +217,7 @@ async def test_the_run_folder_stays_small_and_is_gone_at_the_end(tmp_path: Path)
         counts = []
         for rounds in range(1, 11):
             served.process.send_signal(signal.SIGHUP)
-            await served.until("workers replaced", rounds)
+            await served.until("processes replaced", rounds)
             await served.until("control ended", rounds)
             counts.append(len(list(run.iterdir())))
         assert max(counts) <= 3 * 6 + 1  # two processes and a successor: five metric files, a state and its draft

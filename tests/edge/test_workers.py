@@ -101,7 +101,7 @@ async def test_exactly_one_worker_is_the_keeper() -> None:
         await running.until("worker serves", 4)
         assert (await running.until("fake", 4))[3]["duties"] == ["keeper", "patient"]
         running.signal(signal.SIGHUP)
-        await running.until("workers replaced")
+        await running.until("processes replaced")
         replaced = [line["duties"] for line in await running.until("fake", 7)][4:]
         assert replaced == [["keeper", "patient"], ["patient"], ["patient"]]
         assert await running.stop() == 0
@@ -117,7 +117,7 @@ async def test_the_control_is_one_more_process_with_the_life_of_a_worker() -> No
         assert (death["signal"], death["next_in_seconds"]) == (signal.SIGKILL, 0.1)
         await running.until("control serves", 2)
         running.signal(signal.SIGHUP)
-        await running.until("workers replaced")
+        await running.until("processes replaced")
         order = [line["role"] for line in await running.until("fake", 7)][4:]
         assert order == ["worker", "worker", "control"]
         controls = [line for line in await running.until("fake", 7) if line["role"] == "control"]
@@ -140,7 +140,7 @@ async def test_a_seat_is_the_lowest_that_is_free(tmp_path: Path) -> None:
             (folder / name).touch()
         for rounds in range(1, 4):
             running.signal(signal.SIGHUP)
-            await running.until("workers replaced", rounds)
+            await running.until("processes replaced", rounds)
         await running.until("control ended", 3)
         assert {line["seat"] for line in await running.until("fake", 8)} == {0, 1, 2}
         left = {path.name for path in folder.iterdir()}
@@ -167,7 +167,7 @@ async def test_a_successor_that_dies_leaves_the_others_as_they_are() -> None:
     async with _parent(DIES_IF_PATIENT, workers=2) as running:
         first = [line["pid"] for line in await running.until("worker serves", 1)]
         running.signal(signal.SIGHUP)
-        broken = await running.until("replacing broken off, the other workers stay")
+        broken = await running.until("replacing broken off, the other processes stay")
         assert broken[0]["exit_code"] == 3
         assert Path(f"/proc/{first[0]}").exists()
         assert [line for line in running.lines if line["event"] == "worker ended"] == []
@@ -179,9 +179,9 @@ async def test_asking_to_replace_while_replacing_replaces_once_more() -> None:
     async with _parent(SERVES) as running:
         await running.until("worker serves")
         running.signal(signal.SIGHUP)
-        await running.until("replacing workers")
+        await running.until("replacing processes")
         running.signal(signal.SIGHUP)
-        await running.until("workers replaced", 2)
+        await running.until("processes replaced", 2)
         assert len(await running.until("worker serves", 3)) == 3
         assert await running.stop() == 0
 
@@ -250,7 +250,7 @@ async def test_replacing_workers_under_load_drops_no_request(tmp_path: Path, wor
         clients = [asyncio.create_task(load.client(keeps=number < 12)) for number in range(16)]
         for rounds in range(1, 4):
             process.send_signal(signal.SIGHUP)
-            await running.until("workers replaced", rounds)
+            await running.until("processes replaced", rounds)
         load.stopping = True
         await asyncio.gather(*clients)
         assert await running.stop() == 0
@@ -314,7 +314,7 @@ async def test_a_successor_waits_for_a_table_before_it_takes_connections(tmp_pat
         await fresh.close()
         store.unlink()
         (tmp_path / "away").rename(store)
-        await running.until("workers replaced")
+        await running.until("processes replaced")
         assert await connection.is_closed()
         await connection.close()
 
