@@ -13,6 +13,14 @@ from docsredirect.cli import terminal
 
 _COMMANDS = {
     "serve": "docsredirect.cli.serve:serve",
+    "get": "docsredirect.cli.projects:get",
+    "set": "docsredirect.cli.changes:set_",
+    "delete": "docsredirect.cli.changes:delete",
+    "list": "docsredirect.cli.projects:list_",
+    "history": "docsredirect.cli.projects:history",
+    "rollback": "docsredirect.cli.changes:rollback",
+    "token": "docsredirect.cli.access:token",
+    "invite": "docsredirect.cli.access:invite",
     "resolve": "docsredirect.cli.resolve:resolve",
     "import": "docsredirect.cli.imports:import_",
     "export": "docsredirect.cli.exports:export",

@@ -5,7 +5,6 @@ import sys
 import click
 
 from docsredirect.cli import terminal
-from docsredirect.service.writers import make_publisher, make_registry
 from docsredirect.domain import tables
 from docsredirect.domain.errors import Damaged
 from docsredirect.domain.projects import Author
@@ -14,6 +13,7 @@ from docsredirect.service.bulk import Imported
 from docsredirect.service.commits import Outcome
 from docsredirect.service.reconciler import Reconciler
 from docsredirect.service.replica import read_rows
+from docsredirect.service.writers import make_publisher, make_registry
 from docsredirect.store import Store, open_store
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import json
 import logging
 import os
 import sys
@@ -82,8 +83,13 @@ def failures_shown(command: Callable[P, T]) -> Callable[P, T]:
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run `main` on an event loop: uvloop's where it exists."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with new_runner() as runner:
         return runner.run(main)
+
+
+def new_runner() -> asyncio.Runner:
+    """Return what runs coroutines one after the other on one event loop."""
+    return asyncio.Runner(loop_factory=_loop_factory())
 
 
 async def published(url: str, otherwise: str = "") -> list[Row]:
@@ -109,7 +115,7 @@ def say_refusals(refusals: list[Refusal], hint: str = "") -> None:
     """Tell a person which lines were refused and why, and with `hint` how to see those that are not shown."""
     for refusal in refusals[:SHOWN_LINES]:
         for fault in refusal.errors[:SHOWN_FAULTS]:
-            click.echo(f"line {refusal.line}: {_printable(_where(fault) + fault.detail)}", err=True)
+            click.echo(f"line {refusal.line}: {printable(_where(fault) + fault.detail)}", err=True)
         if len(refusal.errors) > SHOWN_FAULTS:
             click.echo(f"line {refusal.line}: and {len(refusal.errors) - SHOWN_FAULTS} more faults{hint}.", err=True)
     if len(refusals) > SHOWN_LINES:
@@ -121,14 +127,25 @@ def write_out(chunk: bytes) -> None:
     sys.stdout.buffer.write(chunk)
 
 
+def write_json(text: bytes) -> None:
+    """Write JSON to standard output as it is; for a terminal, with what that would obey in JSON's own escapes."""
+    write_out(escaped_json(text) if sys.stdout.isatty() else text)
+
+
+def escaped_json(text: bytes) -> bytes:
+    """Return JSON that means the same, with every character that a terminal would obey as an escape (RFC 8259)."""
+    spaced = text.decode("utf-8", "replace").translate({ord("\r"): " ", ord("\t"): " "})  # of no meaning outside texts
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in spaced).encode()
+
+
+def printable(text: str) -> str:
+    """Return `text` with what a terminal would obey as its escape."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 def _let_go_of_output() -> None:
     """Point standard output at nothing, so that what could not be written is not tried again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _printable(text: str) -> str:
-    """Return `text` with what a terminal would obey as its escape."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def _where(fault: Fault) -> str:

@@ -63,7 +63,13 @@ async def _edge(
         open_store(settings.store) as store,
         server.running(settings, MeteredStore(store, metrics), listener, keeper=keeper, patient=patient) as edge,
     ):
-        sampler.watch(edge.replica, lookups=edge.lookups, statuses=edge.answers.by_status, on_sample=edge.answers.turn)
+        sampler.watch(
+            edge.replica,
+            lookups=edge.lookups,
+            statuses=edge.answers.by_status,
+            asked=edge.asked,
+            on_sample=edge.answers.turn,
+        )
         yield
 
 

@@ -1,10 +1,13 @@
 """What the tests of the command line share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.commands import DJANGO, SIX, Cli
+from tests.cli.servers import TOKEN, admin_side
+from tests.support.stores import FakeStore
 
 
 @pytest.fixture
@@ -18,3 +21,10 @@ def loaded(cli: Cli) -> Cli:
     """The command with a store that holds two projects."""
     cli("import", cli.file("first.jsonl", SIX, DJANGO))
     return cli
+
+
+@pytest.fixture
+def side() -> Iterator[dict[str, str]]:
+    """A running admin side with an empty store, as the settings of those who may do everything there."""
+    with admin_side(FakeStore(), DOCSREDIRECT_RETRY_AFTER="1") as url:
+        yield {"DOCSREDIRECT_URL": url, "DOCSREDIRECT_TOKEN": TOKEN}

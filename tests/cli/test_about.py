@@ -12,7 +12,10 @@ from docsredirect.cli import main
 from docsredirect.domain.settings import SETTINGS
 from tests.cli.commands import Cli, invoke
 
-COMMANDS = ["serve", "resolve", "import", "export", "reconcile", "restore", "config", "version"]
+COMMANDS = [
+    "serve", "get", "set", "delete", "list", "history", "rollback", "token", "invite", "resolve", "import", "export",
+    "reconcile", "restore", "config", "version",
+]  # fmt: skip
 
 
 def test_config_shows_every_setting(cli: Cli) -> None:
