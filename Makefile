@@ -2,7 +2,7 @@
 # ARGS is handed on:  make test ARGS='-k sitemap'   make run ARGS='--help'
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock clean
+.PHONY: help run test check bench drill fuzz lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -29,6 +29,13 @@ check: $(READY) ## Lint, check the formatting, check the types.
 
 bench: $(READY) ## Measure what the README and the notes state in figures.
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+drill: $(READY) ## Kill the admin side during writes, again and again, and hold it to its promises.
+	@$(BIN)/python -m tests.drill $(ARGS)
+
+# The time that a test of the usual profile has is too short for this one: each search may take an hour.
+fuzz: $(READY) ## Search for what breaks the decision or the API, with examples that are new each time.
+	@$(BIN)/python -m pytest tests/domain tests/admin/test_schemathesis.py --hypothesis-profile=fuzz --timeout=3600 $(ARGS)
 
 # The development lock is made under the runtime lock, so the tests run what is shipped.
 lock: $(READY) ## Pin all dependencies anew, with hashes.

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs the real programs of real-parts.txt that are missing: as root, on a system with apt-get.
+# Installs the real parts of real-parts.txt that are missing: programs as root, on a system with apt-get; what comes
+# from npm into node_modules, which git ignores.
 # Anywhere else, and where that fails, it says in one line what is missing. It never fails the run: the tests
-# that need a missing program are skipped, and said to be, or fail where CI=true.
+# that need a missing part are skipped, and said to be, or fail where CI=true.
 set -u
 
 cd "$(dirname "$0")" || exit 0
@@ -9,10 +10,19 @@ cd "$(dirname "$0")" || exit 0
 PATH="$PATH:/usr/sbin:/sbin"
 policy=/usr/sbin/policy-rc.d
 
-# Prints the column $1 (1: program, 2: package) of what is missing, on one line.
+# Whether the part $1 of the package $2 is there. A package with its version is npm's.
+present() {
+    case $2 in
+        *@*) grep -q "\"version\": \"${2#*@}\"" "../node_modules/$1/package.json" 2>/dev/null ;;
+        *) command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
+# Prints the column $1 (1: part, 2: package) of what is missing, on one line: with $2=npm of npm's, else of Debian's.
 missing() {
-    grep -v -e '^#' -e '^[[:space:]]*$' real-parts.txt | while IFS=: read -r program package; do
-        command -v "$program" >/dev/null 2>&1 || echo "$program:$package"
+    grep -v -e '^#' -e '^[[:space:]]*$' real-parts.txt | while IFS=: read -r part package; do
+        case $package in *@*) source=npm ;; *) source=apt ;; esac
+        [ "$source" != "$2" ] || present "$part" "$package" || echo "$part:$package"
     done | cut -d: -f"$1" | tr '\n' ' '
 }
 
@@ -22,7 +32,7 @@ apt() {
 
 # Services of these packages must neither start now nor at the next boot: the tests start their own.
 install_packages() {
-    programs=$(missing 1) packages=$(missing 2)
+    programs=$(missing 1 apt) packages=$1
     if [ ! -e "$policy" ]; then
         trap 'rm -f "$policy"' EXIT
         trap 'exit 1' HUP INT TERM
@@ -40,12 +50,31 @@ install_packages() {
     fi
 }
 
-[ -n "$(missing 1)" ] || exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-    echo "Installing real parts for the tests: $(missing 2)"
-    log=$(mktemp) && { install_packages >"$log" 2>&1 || tail -n 5 "$log" >&2; rm -f "$log"; }
+# No scripts of packages are run, and nothing beside node_modules is written.
+install_from_npm() {
+    timeout 300 npm install --prefix .. --no-save --no-package-lock --no-audit --no-fund --ignore-scripts \
+        $(missing 2 npm) </dev/null
+}
+
+# Runs a command; the end of what it says is shown where it fails.
+quietly() {
+    log=$(mktemp) && { "$@" >"$log" 2>&1 || tail -n 5 "$log" >&2; rm -f "$log"; }
+}
+
+packages=$(missing 2 apt)
+[ -z "$(missing 2 npm)" ] || command -v npm >/dev/null 2>&1 || packages="$packages npm"
+if [ -n "${packages# }" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "Installing real parts for the tests: $packages"
+    quietly install_packages "$packages"
 fi
-if [ -n "$(missing 1)" ]; then
-    echo "Real parts missing: $(missing 1)- install them with: apt-get install --no-install-recommends $(missing 2)"
+if [ -n "$(missing 2 npm)" ] && command -v npm >/dev/null 2>&1; then
+    echo "Installing real parts for the tests: $(missing 2 npm)"
+    quietly install_from_npm
+fi
+if [ -n "$(missing 1 apt)" ]; then
+    echo "Real parts missing: $(missing 1 apt)- install them with: apt-get install --no-install-recommends $(missing 2 apt)"
+fi
+if [ -n "$(missing 1 npm)" ]; then
+    echo "Real parts missing: $(missing 1 npm)- install them with: npm install --no-save --no-package-lock $(missing 2 npm)"
 fi
 exit 0

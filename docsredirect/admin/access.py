@@ -110,7 +110,9 @@ async def redeem_invitation(call: Call) -> web.Response:
     async with in_time("commit"):
         created = await call.services.tokens.redeem(call.request.match_info["invitation"])
     token = created.token
-    call.services.audit("invitation-redeem", by=token.created_by, request_id=call.request_id, token=token.id, scope=token.scope)
+    call.services.audit(
+        "invitation-redeem", by=token.created_by, request_id=call.request_id, token=token.id, scope=token.scope
+    )
     return _new_token(created)
 
 

@@ -23,6 +23,9 @@ NAME_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
 MAX_REVISION = 2**53 - 1
 """The largest whole number that every JSON reader keeps exact."""
 
+MAX_URL = 64 * 1024
+"""The longest URL that is explained, in characters: more than any server reads."""
+
 MIN_HOURS, MAX_HOURS, DEFAULT_HOURS = 1, 30 * 24, 72
 
 Name = Annotated[
@@ -36,7 +39,10 @@ _URL_CHARACTER = r"[!#-;=?-\[\]_a-z~]"
 """What may stand in a URL, of ASCII: all that is visible but ``" < > \\ ^ ` { | }``."""
 
 _HTTP = r"[Hh][Tt][Tt][Pp][Ss]?://"
-_HOST = r"([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+_LAST_LABEL = "(([0-9][0-9-]*)?[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?|[0-9]+-[0-9-]*[0-9])"
+"""Of an IP address it is a number."""
+_HOST = rf"({_LABEL}\.)+{_LAST_LABEL}"
 _ABSOLUTE = rf"{_HTTP}{_HOST}(:[0-9]{{1,5}})?([/?#]{_URL_CHARACTER}*)?"
 _RELATIVE = rf"[!$-.0-;=?-\[\]_a-z~]{_URL_CHARACTER}*|#{_URL_CHARACTER}*"
 _PAGE = r"[^/?#*\x00-\x1f\x7f][^?#*\x00-\x1f\x7f]*"
@@ -48,7 +54,7 @@ Target = Annotated[
          description="An absolute http(s) URL. Stored in normal form."),
 ]  # fmt: skip
 From = Annotated[str, Meta(max_length=MAX_FROM, pattern=rf"^(\*|{_PAGE}|{_PAGE}/\*)?$")]
-To = Annotated[str, Meta(max_length=MAX_TARGET, pattern=rf"^({_ABSOLUTE}|{_RELATIVE})?$")]
+To = Annotated[str, Meta(max_length=MAX_TARGET + len("*"), pattern=rf"^({_ABSOLUTE}|{_RELATIVE})?$")]
 Rules = Annotated[
     dict[From, To | None],
     Meta(max_length=MAX_RULES, examples=[{"api.html": "reference/", "old-api/*": "reference/*", "private/*": None}],
@@ -203,9 +209,7 @@ class TokenRequest(Struct, forbid_unknown_fields=True, kw_only=True):
         Meta(description="`admin`, or the projects that it may write. They need not exist yet."),
     ]
     expires: Time | None = None
-    label: Annotated[str, Meta(max_length=MAX_LABEL, description="Whose it is: histories show it.")] | (
-        None
-    ) = None
+    label: Annotated[str, Meta(max_length=MAX_LABEL, description="Whose it is: histories show it.")] | None = None
 
 
 class NewTokenBody(Struct, kw_only=True):
@@ -244,9 +248,7 @@ class InvitationRequest(Struct, forbid_unknown_fields=True, kw_only=True):
 
     project: Name
     hours: Annotated[int, Meta(ge=MIN_HOURS, le=MAX_HOURS)] = DEFAULT_HOURS
-    label: Annotated[str, Meta(max_length=MAX_LABEL, description="To whom: histories show it.")] | (
-        None
-    ) = None
+    label: Annotated[str, Meta(max_length=MAX_LABEL, description="To whom: histories show it.")] | None = None
 
 
 class InvitationBody(Struct, kw_only=True):

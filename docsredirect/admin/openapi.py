@@ -38,6 +38,23 @@ _PROBLEM_HEADERS = {
 _OWN_PROBLEMS = ("malformed", "wrong-host", "address-too-long", "internal")
 """What the document's own route may tell of."""
 
+_OF_PROJECT = {"project": "$response.body#/project"}
+_SEEN = {**_OF_PROJECT, "If-Match": "$response.header.ETag"}
+_OF_TOKEN = {"id": "$response.body#/id"}
+_LINKS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
+    ("get_project", "200"): {"put_project": _SEEN, "delete_project": _SEEN},
+    ("put_project", "201"): {
+        "get_project": _OF_PROJECT,
+        "get_history": _OF_PROJECT,
+        "put_project": _SEEN,
+        "roll_back": _SEEN,
+        "delete_project": _SEEN,
+    },
+    ("create_token", "201"): {"revoke_token": _OF_TOKEN},
+    ("invite", "201"): {"revoke_token": _OF_TOKEN},
+}
+"""What can be done with an answer: by operation and status, operations and their parameters."""
+
 
 def document() -> dict[str, Any]:
     """Return the document."""
@@ -99,6 +116,9 @@ def _operation(route: Route) -> dict[str, Any]:
         ],
         "responses": _responses(route.answers, problems_of(route)),
     }  # fmt: skip
+    for status, response in operation["responses"].items():
+        if (linked := _LINKS.get((name, status))) is not None:
+            response["links"] = {each: _link(each, parameters) for each, parameters in linked.items()}
     if route.access is Access.OPEN:
         operation["security"] = []
     if route.has_body:
@@ -106,6 +126,13 @@ def _operation(route: Route) -> dict[str, Any]:
         content = {media: {"schema": schema} for media in route.media}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
+
+
+def _link(operation: str, parameters: dict[str, str]) -> dict[str, Any]:
+    link: dict[str, Any] = {"operationId": operation, "parameters": parameters}
+    if operation == "put_project":  # what is read can be put back
+        link["requestBody"] = "$response.body"
+    return link
 
 
 def _in(place: str, parameter: Parameter) -> dict[str, Any]:

@@ -70,9 +70,9 @@ async def put_project(call: Call) -> web.Response:
     author = call.author(reading.read_reason(call.request), reading.read_on_behalf_of(call.request))
     dry_run = call.query.flag("dry_run")
     precondition = reading.read_precondition(call.request, required=not dry_run, creates=True)
+    operation = reading.read_operation(call.request, call.who.name, record)
     if dry_run:
         return await _preview(call, checked, precondition)
-    operation = reading.read_operation(call.request, call.who.name, record)
     written = await call.services.registry.put(record, author, precondition, operation=operation)
     _note(call, "put", written, author.reason, author.on_behalf_of)
     status = 201 if written.outcome is Outcome.CREATED else 200

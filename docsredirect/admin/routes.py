@@ -104,16 +104,11 @@ def _header(name: str, description: str, **schema: Any) -> Parameter:
 
 
 _CURSOR = "Where the next page begins: taken from the link with rel=next. Empty: the first page."
-_TAGS = r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$'
-_TAG_EXAMPLES = ["*", '"3-0123456789abcdef"']
-_IF_MATCH = _header(
-    "If-Match", "ETags of what is to be replaced, or * for whatever there is.", pattern=_TAGS, examples=_TAG_EXAMPLES
-)
+_TAG = r'(W/)?"[!#-~]*"'
+_TAGS: dict[str, Any] = {"anyOf": [{"enum": ["*"]}, {"pattern": f"^{_TAG}(, ?{_TAG})*$"}]}
+_IF_MATCH = _header("If-Match", "ETags of what is to be replaced, or * for whatever there is.", **_TAGS)
 _IF_NONE_MATCH = _header("If-None-Match", "*: create only.", enum=["*"])
-_HELD = _header(
-    "If-None-Match", "ETags of what the reader holds: 304 where it is still that.", pattern=_TAGS,
-    examples=_TAG_EXAMPLES,
-)  # fmt: skip
+_HELD = _header("If-None-Match", "ETags of what the reader holds: 304 where it is still that.", **_TAGS)
 _REASON = _header("X-Reason", "Why, for the history, in UTF-8.", maxLength=MAX_REASON, pattern="^[ -~]*$")
 _BEHALF = _header(
     "On-Behalf-Of", "For whom, for the history; administrators only.", maxLength=MAX_BEHALF, pattern="^[ -~]*$"
@@ -137,7 +132,8 @@ ROUTES: tuple[Route, ...] = (
             Parameter("q", {"type": "string"}, "Part of a name, in any spelling, or of a target."),
             Parameter("state", {"type": "string", "enum": ["active", "gone", "removed"]},
                       "Only these. Removed ones are not listed otherwise."),
-            Parameter("cursor", {"type": "string", "pattern": "^([a-z0-9]+(-[a-z0-9]+)*)?$", "maxLength": 128}, _CURSOR),
+            Parameter("cursor", {"type": "string", "pattern": "^([a-z0-9]+(-[a-z0-9]+)*)?$", "maxLength": 128},
+                      _CURSOR),
             _whole("limit", 1, projects.MAX_LIMIT, projects.DEFAULT_LIMIT, "How many at most."),
         ),
         answers=(Answer(200, "A page.", (ProjectsBody,), headers=("Link",)),), problems=("unknown",),
@@ -160,7 +156,8 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="DELETE", path=_PROJECT, handler=projects.delete_project, access=Access.WRITE,
-        summary="Remove a project's redirect; the history stays", headers=(_IF_MATCH, *_WRITING),
+        summary="Remove a project's redirect; the history stays",
+        headers=(msgspec.structs.replace(_IF_MATCH, required=True), *_WRITING),
         answers=(Answer(200, "Removed.", (RemovedBody,), headers=("ETag",)),),
         problems=("no-such-project", "precondition-required", *_WRITE_PROBLEMS),
     ),

@@ -35,6 +35,9 @@ SECRET_LENGTH = 43
 
 _ABORT_SECONDS = 0.1
 
+WRONG_TOKENS = 30
+"""How many wrong tokens an address may show in a minute. A checker of APIs shows one on each route, about fifteen."""
+
 CLOSE_SECONDS = 2.0
 """Of the time to end, what is kept for what requests have left behind: commits, publications, marks of use."""
 
@@ -125,7 +128,7 @@ async def _services(
             lookups=lookups,
             listing=Listing(replica),
             tokens=tokens,
-            wrong_tokens=WrongTokens(time.monotonic),
+            wrong_tokens=WrongTokens(time.monotonic, WRONG_TOKENS),
             sessions=Sessions(
                 settings.secret or new_text(SECRET_LENGTH),
                 tokens,

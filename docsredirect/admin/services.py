@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 
 from docsredirect.admin.reading import Query
+from docsredirect.admin.recent import Recent
 from docsredirect.admin.sessions import Sessions
 from docsredirect.domain.clock import Clock
 from docsredirect.domain.errors import ScopeMissing, StoreUnavailable, TooManyWrongTokens, Unknown
@@ -60,6 +61,7 @@ class Services(NamedTuple):
     wrong_tokens: WrongTokens
     sessions: Sessions
     metrics: Metrics
+    recent: Recent
     clock: Clock
     """Seconds since the epoch."""
     new_id: Callable[[], str]
@@ -74,6 +76,11 @@ class Services(NamedTuple):
             raise Unknown("The published table could not be read in time.") from error
         if not fresh:
             raise Unknown(f"The published table cannot be read now: {self.replica.problem}")
+
+    def audit(self, action: str, *, by: str, request_id: str, **fields: Any) -> None:
+        """Log a change of what is stored, and remember it for a while."""
+        log.info("audit", action=action, by=by, request_id=request_id, **fields)
+        self.recent.note(action, by, self.clock(), fields)
 
     def refuse_wrong_token(self, request: web.Request) -> None:
         """Count a wrong token that was shown. Raises `TooManyWrongTokens`."""
@@ -138,12 +145,7 @@ class Call(NamedTuple):
 
     def audit(self, action: str, **fields: Any) -> None:
         """Log a change: what was done, by whom, and in which request."""
-        audit(action, by=self.who.name, request_id=self.request_id, **fields)
-
-
-def audit(action: str, *, by: str, request_id: str, **fields: Any) -> None:
-    """Log a change of what is stored."""
-    log.info("audit", action=action, by=by, request_id=request_id, **fields)
+        self.services.audit(action, by=self.who.name, request_id=self.request_id, **fields)
 
 
 @asynccontextmanager

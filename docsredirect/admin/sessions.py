@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from aiohttp import hdrs, web
+from cachetools import TTLCache
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from docsredirect.admin.errors import FormRefused
@@ -19,6 +20,9 @@ from docsredirect.service.tokens import Tokens
 
 SECONDS = 12 * 3_600
 """How long a session lasts: a working day. Its token's expiry and revocation end it earlier."""
+
+MAX_SPENT = 10_000
+"""Forms of which it is remembered that they were sent."""
 
 CSRF_FIELD = "csrf"
 _NAME = "docsredirect-session"
@@ -42,6 +46,7 @@ class Sessions:
         self._tokens = tokens
         self._new_nonce = new_nonce
         self._https = https
+        self._spent: TTLCache[str, bool, float] = TTLCache(MAX_SPENT, SECONDS)
         self.cookie = f"__Host-{_NAME}" if https else _NAME
 
     def read(self, request: web.Request) -> Session | None:
@@ -79,6 +84,22 @@ class Sessions:
     def csrf(self, session: Session) -> str:
         """Return what the forms of a session carry."""
         return hmac.new(self._secret, f"csrf {session.nonce}".encode(), hashlib.sha256).hexdigest()
+
+    def new_once(self) -> str:
+        """Return what a form carries that may make something only once."""
+        return self._new_nonce(_NONCE_LENGTH)
+
+    def spend(self, once: str) -> bool:
+        """Tell whether a form with `once` is sent for the first time, as far as this process knows: a page that is
+        loaded again sends its form again."""
+        if not once or once in self._spent:
+            return False
+        self._spent[once] = True
+        return True
+
+    def give_back(self, once: str) -> None:
+        """Let a form be sent again: nothing was made of it."""
+        self._spent.pop(once, None)
 
     def check_form(self, request: web.Request, session: Session | None, csrf: str | None) -> None:
         """Raises `FormRefused` where a form was not sent from a page of ours, in this session."""

@@ -10,9 +10,9 @@ import msgspec
 from aiohttp import hdrs, web
 
 from docsredirect.admin import reading
-from docsredirect.admin.bodies import ResolvedBody
+from docsredirect.admin.bodies import MAX_URL, ResolvedBody
 from docsredirect.admin.errors import Busy, InvalidBody
-from docsredirect.admin.services import NO_STORE, Call, json_response
+from docsredirect.admin.services import NO_STORE, Call, Services, json_response
 from docsredirect.domain.errors import Fault, InvalidRecord, MalformedText, Unknown
 from docsredirect.domain.explain import explain
 from docsredirect.domain.records import Record, parse_record
@@ -24,9 +24,6 @@ from docsredirect.service.bulk import ImportOptions
 from docsredirect.service.import_report import report_on
 
 JSON_LINES = "application/jsonl"
-MAX_URL = 64 * 1024
-"""The longest URL that is explained, in characters: more than any server reads."""
-
 _CHUNK = 64 * 1024
 
 _IMPORTING = asyncio.Semaphore  # one a process; made with the application
@@ -70,15 +67,15 @@ async def _resolved(call: Call, url: str, record: Record | None) -> web.Response
         raise InvalidBody([Fault("/url", "url-too-long", f"The URL has {len(url)} characters. At most {MAX_URL}.")])
     with suppress(Unknown):  # the table that is held answers too: edges may be as old
         await call.services.refresh()
-    find = await _finder(call, url, record)
+    find = await finder(call.services, url, record)
     answer, steps = explain(find, url, call.services.hosts)
     body = ResolvedBody(url=url, status=answer.status, location=answer.location, rule=answer.rule, steps=steps)
     return json_response(body)
 
 
-async def _finder(call: Call, url: str, record: Record | None) -> Find:
+async def finder(services: Services, url: str, record: Record | None) -> Find:
     """Return the table with `record` in it. A name that memory cannot tell is asked of the store, as edges do."""
-    lookups = call.services.lookups
+    lookups = services.lookups
     unsaved = None if record is None else Route(record)
 
     def find(name: str) -> Route | Lookup | None:
@@ -86,7 +83,7 @@ async def _finder(call: Call, url: str, record: Record | None) -> Find:
             return unsaved
         return lookups.find(name)
 
-    answer = resolve_url(find, url, call.services.hosts)
+    answer = resolve_url(find, url, services.hosts)
     if answer.status != 503 or answer.name is None:
         return find
     try:

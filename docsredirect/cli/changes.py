@@ -229,7 +229,7 @@ def _say_saved(answer: Answer, *, as_json: bool) -> None:
         terminal.write_json(answer.body)
         return
     done = "removed" if written.target is None else "saved"
-    seen = "It is published." if written.meta.published else f"It is {done}, and will be published shortly."
+    seen = "It is published: edges answer with it within seconds." if written.meta.published else f"It is {done}, and will be published shortly."
     shown.say([f"{written.project} is {done}, as revision {written.meta.revision}. {seen}"])
 
 

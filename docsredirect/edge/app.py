@@ -11,6 +11,7 @@ from docsredirect.edge.lifetimes import TableState
 from docsredirect.edge.own_pages import OwnPages
 from docsredirect.edge.pages import Pages
 from docsredirect.edge.requests import ALLOWED_METHODS, Target, is_for_us, read_target
+from docsredirect.service.asked import Asked
 from docsredirect.service.lookups import Lookups
 from docsredirect.service.replica import Replica
 
@@ -27,6 +28,8 @@ class Edge:
         self.lookups = lookups
         self.answers = Answers(settings.host_rules, every=settings.log_level == "debug")
         """What was answered, also to what never came as far as here."""
+        self.asked = Asked()
+        """Which names were asked for that have no redirect."""
         self._pages = Pages(settings)
         self._own_pages = OwnPages(settings, replica, self._pages)
 
@@ -53,10 +56,13 @@ class Edge:
             answer = answer._replace(status=404)
         elif answer.status == 414:
             return responses.refused(414)
+        elif answer.status == 404:
+            if answer.name is not None:
+                self.asked.count(answer.name)
         elif answer.status == 503:
             return responses.refused(503, retry_after=self._retry_after)
         state = TableState(stale=self.replica.is_stale(self._stale_after), purging=False)
-        return responses.answered(answer, target.path, state, self._lifetimes, self._pages)
+        return responses.answered(answer, target, state, self._lifetimes, self._pages)
 
     async def _decide(self, target: Target) -> Answer:
         """Decide from memory; only a name whose part of the table is not held waits for the store."""

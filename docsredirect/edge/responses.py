@@ -10,7 +10,7 @@ from docsredirect.domain.resolve import Answer, Denial
 from docsredirect.domain.settings import Lifetimes
 from docsredirect.edge.lifetimes import NOT_KEPT, TableState, for_answer
 from docsredirect.edge.pages import Pages
-from docsredirect.edge.requests import ALLOWED_METHODS
+from docsredirect.edge.requests import ALLOWED_METHODS, Target
 
 SERVER = f"docsredirect/{__version__}"
 
@@ -33,7 +33,7 @@ _SENTENCES = {
 }
 
 
-def answered(answer: Answer, path: str, state: TableState, lifetimes: Lifetimes, pages: Pages) -> web.Response:
+def answered(answer: Answer, target: Target, state: TableState, lifetimes: Lifetimes, pages: Pages) -> web.Response:
     """Return the response for a redirect, 404 or 410 of a project."""
     keep = NOT_KEPT if isinstance(answer, Denial) else for_answer(answer.status, state, lifetimes)
     tags = ["docsredirect"] if answer.name is None else [f"project/{answer.name}", "docsredirect"]
@@ -46,10 +46,7 @@ def answered(answer: Answer, path: str, state: TableState, lifetimes: Lifetimes,
     }
     if answer.location is not None:
         return _response(answer.status, b"", {"Location": answer.location, **headers})
-    if answer.status == 410:
-        body = pages.gone(path, answer.name, whole_project=answer.rule is None)
-    else:
-        body = pages.absent(path, answer.name)
+    body = pages.gone(target, answer) if answer.status == 410 else pages.absent(target, answer)
     return _response(answer.status, body, {"Content-Type": HTML, **_PAGE_HEADERS, **headers})
 
 

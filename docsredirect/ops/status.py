@@ -1,11 +1,15 @@
 """What the states of all processes come to, and whether the service can answer. Reads nothing itself."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from docsredirect.telemetry.board import ProcessState
+
+ASKED_SHOWN = 50
+"""How many names without a redirect are shown."""
 
 SILENT_SECONDS = 10.0
 """Who has not said for so long how it is does not count as ready: ten times as often as it should."""
@@ -30,6 +34,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     rows: int | None
     last_poll: str | None
     stale: bool
+    asked: dict[str, int]
+    """How often all processes were asked for names that have no redirect, at least: those most asked for."""
     processes: list[dict[str, Any]]
 
 
@@ -53,6 +59,7 @@ def summary(version: str, mode: str, store: str, states: Sequence[ProcessState],
         rows=behind.rows if behind else None,
         last_poll=oldest.last_poll if oldest else None,
         stale=any(state.stale for state in following),
+        asked=dict(sum((Counter(state.asked) for state in states), Counter[str]()).most_common(ASKED_SHOWN)),
         processes=[_shown(state, now) for state in states],
     )
 
@@ -77,5 +84,6 @@ def _age(state: ProcessState) -> float:
 def _shown(state: ProcessState, now: float) -> dict[str, Any]:
     """Return a process as it is shown: when it said so is a duration, which no clock can contradict."""
     shown = msgspec.structs.asdict(state)
+    del shown["asked"]
     shown["reported_seconds_ago"] = round(max(0.0, now - shown.pop("reported")), 1)
     return shown

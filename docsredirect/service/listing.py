@@ -27,6 +27,9 @@ _BREATH_ROWS = 1_000
 _TELLTALES: Final = {"gone": b'"state":"gone"', "removed": b'"record":null'}
 """What the line of every row in these states holds. Others may hold it too: whether they match, the row tells."""
 
+_TOMBSTONE: Final = b'"record":null}\n'
+"""How the line of a tombstone ends, and no other: a rule that says null stands inside of more braces."""
+
 _name = attrgetter("name")
 
 
@@ -35,6 +38,14 @@ class Page(NamedTuple):
 
     rows: list[Row]
     next: str | None
+
+
+class Counts(NamedTuple):
+    """How many rows are in each state."""
+
+    active: int
+    gone: int
+    removed: int
 
 
 class Listing:
@@ -63,6 +74,19 @@ class Listing:
                     await asyncio.sleep(0)
         rows = first.rows[:limit]
         return Page(rows, rows[-1].name if len(first.rows) > limit else None)
+
+    async def counts(self) -> Counts:
+        """Return how many rows there are in each state. Raises `Unknown` where a part of the table is not held."""
+        rows = active = removed = searched = 0
+        for shard in self._shards():
+            rows, active = rows + len(shard), active + shard.active
+            for piece in shard.pieces():
+                removed += piece.count(_TOMBSTONE)
+                searched += len(piece)
+                if searched >= _BREATH_BYTES:
+                    searched = 0
+                    await asyncio.sleep(0)
+        return Counts(active, rows - active - removed, removed)
 
     def export(self) -> AsyncIterator[Row]:
         """Return all rows with a record, in the order of their names, as they are now: what is written while they

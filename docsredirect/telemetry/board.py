@@ -40,6 +40,8 @@ class ProcessState(msgspec.Struct, frozen=True):
     """When a poll last succeeded."""
     table_age_seconds: float | None = None
     """How long that is ago."""
+    asked: dict[str, int] = {}
+    """How often it was asked for names that have no redirect, at least: those most asked for."""
 
 
 class Board:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from docsredirect.service.asked import Asked
 from docsredirect.service.lookups import Lookups
 from docsredirect.service.replica import Replica
 from docsredirect.telemetry import files
@@ -25,6 +26,9 @@ from docsredirect.telemetry.metrics import Metrics
 
 SECONDS = 1.0
 """How often it looks. What a process has counted since is lost if it is killed."""
+
+ASKED_SHOWN = 50
+"""How many of the names that were asked for in vain are told of."""
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +66,7 @@ class Sampler:
         self._replica: Replica | None = None
         self._lookups: Lookups | None = None
         self._statuses: Mapping[int, int] = {}
+        self._asked = Asked()
         self._on_sample: Callable[[], None] = _nothing
         self._seen: Counter[Hashable] = Counter()
         self._serves = False
@@ -72,14 +77,18 @@ class Sampler:
         *,
         lookups: Lookups | None = None,
         statuses: Mapping[int, int] | None = None,
+        asked: Asked | None = None,
         on_sample: Callable[[], None] = _nothing,
     ) -> None:
-        """From now on the process serves: tell of its replica, its lookups and its answers, counted by status."""
+        """From now on the process serves: tell of its replica, its lookups, its answers, counted by status, and the
+        names that it is asked for in vain."""
         self._replica = replica
         self._lookups = lookups
         if statuses is not None:
             self._statuses = statuses
             self._metrics.begin_edge()
+        if asked is not None:
+            self._asked = asked
         self._on_sample = on_sample
         self._serves = True
         with _reported():
@@ -107,6 +116,7 @@ class Sampler:
             metrics.read_through(FAILED, self._new("unread", lookups.unread))
         if self._replica is not None:
             self._sample_replica(self._replica)
+        self._asked.age(time.monotonic())
         self._on_sample()
         self._board.write(self._state())
 
@@ -160,6 +170,7 @@ class Sampler:
             stale=replica.is_stale(self._stale_after),
             last_poll=None if age is None else rfc3339(now - age),
             table_age_seconds=None if age is None else round(age, 1),
+            asked=self._asked.top(ASKED_SHOWN),
         )
 
 

@@ -22,11 +22,11 @@ from typing import NamedTuple
 import msgspec
 
 from docsredirect.cli.terminal import run
-from docsredirect.service.writers import make_publisher, pause_before
 from docsredirect.domain.projects import Author
 from docsredirect.domain.records import Record
 from docsredirect.service.publications import Publications
 from docsredirect.service.registry import Registry
+from docsredirect.service.writers import make_publisher, pause_before
 from docsredirect.store import open_store
 from tests.bench import prepared
 from tests.bench.options import Options

@@ -14,13 +14,13 @@ from typing import NamedTuple
 import msgspec
 
 from docsredirect.cli.terminal import run
-from docsredirect.service.writers import make_publisher, pause_before
 from docsredirect.domain import projects
 from docsredirect.domain.projects import Author
 from docsredirect.domain.records import Record
 from docsredirect.service.publications import Publications
 from docsredirect.service.registry import Registry
 from docsredirect.service.replica import published_rows
+from docsredirect.service.writers import make_publisher, pause_before
 from docsredirect.store import Store, open_store
 from tests.bench.alone import side_by_side
 from tests.bench.options import Options

@@ -146,7 +146,7 @@ async def test_the_status_has_exactly_these_fields(tmp_path: Path) -> None:
         told = json.loads((await connection.get("/-/status")).body)
     assert set(told) == {
         "version", "mode", "store", "epoch", "sequence", "refused_sequence", "reason", "table_age_seconds", "rows",
-        "last_poll", "stale", "processes",
+        "last_poll", "stale", "asked", "processes",
     }  # fmt: skip
     assert (told["version"], told["mode"], told["store"]) == (__version__, EDGE_ONLY, "file:///store")
     assert set(told["processes"][0]) == {

@@ -1,9 +1,10 @@
 """The real programs that tests use: which there are, where they are, and what a test does without one.
 
 A test says ``@pytest.mark.real_part("nginx")`` and starts ``real_parts.path_of("nginx")``. The list is
-tests/real-parts.txt, which tests/install-real-parts.sh installs from.
+tests/real-parts.txt, which tests/install-real-parts.sh installs from. What comes from npm is a folder of node_modules.
 """
 
+import json
 import os
 import shutil
 from collections import Counter
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 _LIST = Path(__file__).parent.parent / "real-parts.txt"
+_NODE_MODULES = _LIST.parent.parent / "node_modules"
 # Debian keeps servers where an ordinary user's PATH does not look.
 _SERVER_FOLDERS = ("/usr/sbin", "/sbin")
 
@@ -22,7 +24,7 @@ class MissingRealPartError(LookupError):
 
 
 def packages() -> dict[str, str]:
-    """Return the Debian package of each program of the list."""
+    """Return the package of each program of the list: Debian's, or npm's with its version (``axe-core@4.14.1``)."""
     lines = (line.strip() for line in _LIST.read_text(encoding="utf-8").splitlines())
     entries = (line.partition(":") for line in lines if line and not line.startswith("#"))
     return {program: package for program, _, package in entries}
@@ -34,8 +36,27 @@ def find(program: str) -> str | None:
     Raises `ValueError` for a program that the list does not name: nothing would ever install it.
     """
     if program not in packages():
-        raise ValueError(f"{program!r} is not in tests/real-parts.txt: add a line with its Debian package.")
+        raise ValueError(f"{program!r} is not in tests/real-parts.txt: add a line with its package.")
+    _, at, version = packages()[program].partition("@")
+    if at:
+        return _node_module(program, version)
     return shutil.which(program, path=os.pathsep.join((os.environ.get("PATH", ""), *_SERVER_FOLDERS)))
+
+
+def _node_module(name: str, version: str) -> str | None:
+    folder = _NODE_MODULES / name
+    try:
+        installed = json.loads((folder / "package.json").read_text(encoding="utf-8"))["version"]
+    except FileNotFoundError:
+        return None
+    return str(folder) if installed == version else None
+
+
+def how_to_install(package: str) -> str:
+    """Return the command that installs a package of the list."""
+    if "@" in package:
+        return f"npm install --no-save --no-package-lock {package}"
+    return f"apt-get install --no-install-recommends {package}"
 
 
 def path_of(program: str) -> str:
@@ -78,12 +99,12 @@ class RealParts:
             return ["all real parts present: " + ", ".join(installed)]
         return [
             f"missing: {program}; tests {verb} for it: {self._held_back[program]};"
-            f" to install it: apt-get install --no-install-recommends {packages()[program]}"
+            f" to install it: {how_to_install(packages()[program])}"
             for program in lacking
         ]
 
     def _hold_back(self, program: str) -> None:
-        reason = f"needs the real program {program} (Debian package {packages()[program]}), which is not installed"
+        reason = f"needs the real program {program} (package {packages()[program]}), which is not installed"
         if self._required:
             pytest.fail(f"This test {reason}, and CI=true allows no skipping.", pytrace=False)
         pytest.skip(reason)

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from docsredirect.admin import reading
 from docsredirect.admin.errors import WrongContentType
-from docsredirect.admin.services import Services, audit
+from docsredirect.admin.services import Services
 from docsredirect.admin.sessions import CSRF_FIELD, Session
 from docsredirect.domain.errors import MalformedText
 from docsredirect.domain.projects import Author
@@ -87,13 +87,17 @@ class Visit(NamedTuple):
         """Whether a form was sent."""
         return self.request.method == "POST"
 
+    def parameter(self, name: str) -> str:
+        """Return a parameter of the address without blanks around it, or nothing. What is no text in it is a `?`."""
+        return self.request.query.get(name, "").encode("utf-8", "replace").decode().strip()
+
     def author(self, reason: str | None = None) -> Author:
         """Return who makes a change, for the history."""
         return Author(by=self.who.name, reason=reason or None)
 
     def audit(self, action: str, **fields: Any) -> None:
         """Log a change: what was done, by whom, and in which request."""
-        audit(action, by=self.who.name, request_id=self.request_id, **fields)
+        self.services.audit(action, by=self.who.name, request_id=self.request_id, **fields)
 
 
 Handler = Callable[[Visit], Awaitable[web.StreamResponse]]
