@@ -1,0 +1,90 @@
+"""Writing a project from its pages: only over what the form was made from; and the page that says what came of it."""
+
+from aiohttp import web
+
+from docsredirect.admin.pages import project_view, wording
+from docsredirect.admin.pages.own_projects import path_of, read
+from docsredirect.admin.pages.visits import VIEWS, Visit, see_other
+from docsredirect.domain.errors import NoSuchProject
+from docsredirect.domain.preconditions import Precondition
+from docsredirect.domain.records import Record, parse_record, to_fields
+from docsredirect.domain.resolve import resolve
+from docsredirect.domain.routes import Route
+from docsredirect.service.commits import Outcome
+from docsredirect.service.registry import Written
+
+UNCHANGED = "unchanged"
+
+
+async def put(visit: Visit, record: Record, etag: str, reason: str) -> web.Response:
+    """Write a record over the state of `etag` (empty: there was none). Raises as `Registry.put` does."""
+    written = await visit.services.registry.put(record, visit.author(reason), _seen(etag))
+    return _done(visit, "put", written, reason)
+
+
+async def remove(visit: Visit, name: str, etag: str, reason: str) -> web.Response:
+    """Leave a tombstone in the place of the state of `etag`. Raises as `Registry.delete` does, but where it has been
+    done already."""
+    try:
+        written = await visit.services.registry.delete(name, visit.author(reason), _seen(etag))
+    except NoSuchProject:
+        return see_other(f"{path_of(name)}/saved")
+    return _done(visit, "delete", written, reason)
+
+
+async def restore(visit: Visit, name: str, revision: int, etag: str) -> web.Response:
+    """Make a project what it was at a revision, over the state of `etag`. Raises as `Registry.roll_back` does, and
+    `InvalidRecord` where that record breaks the rules of today."""
+    hosts = visit.services.hosts
+    reason = f"Restored revision {revision}"
+
+    def recheck(record: Record) -> Record:
+        return parse_record(to_fields(record), hosts).record
+
+    registry = visit.services.registry
+    written = await registry.roll_back(name, revision, visit.author(reason), _seen(etag), recheck=recheck)
+    return _done(visit, "rollback", written, reason)
+
+
+async def show_saved(visit: Visit, name: str) -> web.StreamResponse:
+    """Say what a project is since its last change, whether that is published, and when readers see it."""
+    project = await read(visit, name)
+    if project is None:
+        return see_other(path_of(name))
+    last = project.history[0]
+    earlier = 404 if last.before is None else 410 if last.before.state == "gone" else last.before.status
+    record = project.record
+    return VIEWS.page(
+        visit,
+        "project_saved.html",
+        **project_view.words(name, project_view.spelling_of(name, project)),
+        record=record,
+        root=None if record is None else resolve({name: Route(record)}.get, f"/{name}/"),
+        change=project_view.last_change(project),
+        published=await visit.services.is_published(project),
+        unchanged=UNCHANGED in visit.request.query,
+        timing=wording.timing(earlier, visit.services.settings.lifetimes),
+    )
+
+
+def _seen(etag: str) -> Precondition:
+    return Precondition(any_of=frozenset({etag})) if etag else Precondition(absent=True)
+
+
+_OUTCOMES = {"delete": "removed", "rollback": "rolled-back"}
+
+
+def _done(visit: Visit, action: str, written: Written, reason: str) -> web.Response:
+    unchanged = written.outcome is Outcome.UNCHANGED
+    outcome = written.outcome.value if unchanged else _OUTCOMES.get(action, written.outcome.value)
+    visit.services.metrics.change(outcome)
+    visit.audit(
+        action,
+        project=written.project.name,
+        outcome=outcome,
+        revision=written.project.revision,
+        published=written.published,
+        reason=reason or None,
+        on_behalf_of=None,
+    )
+    return see_other(f"{path_of(written.project.name)}/saved{f'?{UNCHANGED}' if unchanged else ''}")
