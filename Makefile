@@ -34,8 +34,9 @@ drill: $(READY) ## Kill the admin side during writes, again and again, and hold 
 	@$(BIN)/python -m tests.drill $(ARGS)
 
 # The time that a test of the usual profile has is too short for this one: each search may take an hour.
-fuzz: $(READY) ## Search for what breaks the decision or the API, with examples that are new each time.
-	@$(BIN)/python -m pytest tests/domain tests/admin/test_schemathesis.py --hypothesis-profile=fuzz --timeout=3600 $(ARGS)
+fuzz: $(READY) ## Search for what breaks the decision or the API, with many more examples than the tests have.
+	@SCHEMATHESIS_EXAMPLES=$${SCHEMATHESIS_EXAMPLES:-1000} $(BIN)/python -m pytest tests/domain \
+		tests/admin/test_schemathesis.py --hypothesis-profile=fuzz --timeout=3600 $(ARGS)
 
 # The development lock is made under the runtime lock, so the tests run what is shipped.
 lock: $(READY) ## Pin all dependencies anew, with hashes.

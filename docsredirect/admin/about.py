@@ -23,7 +23,7 @@ async def ready(call: Call) -> web.Response:
         ready=replica.ready,
         sequence=None if replica.table is None else replica.table.sequence,
         rows=replica.rows,
-        problem=replica.problem,
+        problem=None if replica.problem is None else "The log, and /-/status on the ops listener, say why.",
     )
     return json_response(body, status=200 if replica.ready else 503)
 

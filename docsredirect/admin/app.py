@@ -18,7 +18,17 @@ from docsredirect.admin.pages.table import PAGES
 from docsredirect.admin.pages.visits import ASSETS, asset
 from docsredirect.admin.reading import Query
 from docsredirect.admin.routes import API, OPENAPI, ROUTES, Access, Route
-from docsredirect.admin.services import JSON, NO_STORE, NOTES, Call, Notes, Services, remote_address
+from docsredirect.admin.services import (
+    JSON,
+    NO_STORE,
+    NOTES,
+    Call,
+    Notes,
+    Services,
+    be_patient,
+    in_time,
+    remote_address,
+)
 from docsredirect.domain import names, tokens
 from docsredirect.domain.errors import (
     DocsRedirectError,
@@ -102,7 +112,8 @@ def _page_or(page: _Handler, answer: _Handler) -> _Handler:
 
 async def _sign(request: web.Request, response: web.StreamResponse) -> None:
     """Say in every answer, streamed ones too, which request it is to."""
-    response.headers[REQUEST_ID] = request[NOTES].request_id
+    if (notes := request.get(NOTES)) is not None:  # what has not come to a route has its own
+        response.headers[REQUEST_ID] = notes.request_id
     response.headers[hdrs.SERVER] = SERVER
 
 
@@ -136,9 +147,9 @@ async def identify(request: web.Request, services: Services) -> Identity:
     match = _BEARER.fullmatch(given[0]) if len(given) == 1 else None
     try:
         # What is there and is no bearer token is a wrong token, not a missing one.
-        identity = await services.tokens.identify(
-            match.group(1) if match is not None else (given[0] if given else None)
-        )
+        shown = match.group(1) if match is not None else (given[0] if given else None)
+        async with in_time("read"):
+            identity = await services.tokens.identify(shown)
     except TokenRefused as error:
         services.metrics.token_refused(_REASONS[type(error)])
         if not isinstance(error, TokenMissing):
@@ -172,6 +183,7 @@ class _Answering:
         given = request.headers.get(REQUEST_ID, "")
         notes = Notes(given if _GIVEN_ID.fullmatch(given) else self._services.new_id())
         request[NOTES] = notes
+        be_patient()
         begin = time.perf_counter()
         response = await self._respond(request, handler, notes)
         self._note(request, response, notes, time.perf_counter() - begin)
@@ -235,7 +247,8 @@ class _Answering:
             log.warning("not answered", request_id=notes.request_id, code=error.code, reason=str(error))
         current = error.current if isinstance(error, PreconditionFailed) else None
         published = current is not None and await self._services.is_published(current)
-        body = problems.body_of(error, notes.request_id, published=published)
+        reveal = notes.identity is not None and notes.identity.is_admin
+        body = problems.body_of(error, notes.request_id, published=published, reveal=reveal)
         response = web.Response(status=error.status, body=body, content_type=problems.CONTENT_TYPE, headers=headers)
         if request.can_read_body:  # what was not read of the body would be taken for the next request
             response.force_close()

@@ -62,6 +62,13 @@ class WrongContentType(DocsRedirectError):
     status = 415
 
 
+class ExpectationFailed(DocsRedirectError):
+    """The request expects what is not known here (RFC 9110, section 10.1.1)."""
+
+    code = "expectation-failed"
+    status = 417
+
+
 class WrongHost(DocsRedirectError):
     """The request is for another host."""
 

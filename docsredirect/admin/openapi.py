@@ -35,7 +35,7 @@ _PROBLEM_HEADERS = {
     "no-such-project": "ETag",
     "too-many-wrong-tokens": "Retry-After",
 }
-_OWN_PROBLEMS = ("malformed", "wrong-host", "address-too-long", "internal")
+_OWN_PROBLEMS = ("malformed", "wrong-host", "address-too-long", "expectation-failed", "internal")
 """What the document's own route may tell of."""
 
 _OF_PROJECT = {"project": "$response.body#/project"}

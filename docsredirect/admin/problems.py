@@ -95,6 +95,8 @@ PROBLEMS: tuple[Problem, ...] = (
         "The admin side answers for loopback names and for the host of DOCSREDIRECT_ADMIN_URL: so no page on "
         "another host can reach it by pointing its name here.",
         "Use the address you were given. Operators: set DOCSREDIRECT_ADMIN_URL to the public one."),
+    _of(http.ExpectationFailed, "The expectation cannot be met", "`Expect` asks for something that is not known here.",
+        "Send `Expect: 100-continue`, or none."),
     _of(http.PreconditionRequired, "Say what you have seen",
         "A write must say which state of the project it replaces, so that nothing is overwritten by accident.",
         "Read the project and send its `ETag` in `If-Match`; or `If-None-Match: *` to create it."),
@@ -124,8 +126,9 @@ PROBLEMS: tuple[Problem, ...] = (
 BY_CODE = {problem.code: problem for problem in PROBLEMS}
 
 
-def body_of(error: DocsRedirectError, request_id: str, *, published: bool) -> bytes:
-    """Return the body that tells of `error`; `published` is of the project that it holds, if it does."""
+def body_of(error: DocsRedirectError, request_id: str, *, published: bool = False, reveal: bool = False) -> bytes:
+    """Return the body that tells of `error`; `published` is of the project that it holds, if it does. What an error
+    says of the store and the machine is for administrators: `reveal`."""
     problem = BY_CODE[error.code]
     current: Any = UNSET
     if isinstance(error, errors.PreconditionFailed):
@@ -134,7 +137,7 @@ def body_of(error: DocsRedirectError, request_id: str, *, published: bool) -> by
         type=problem.type,
         title=problem.title,
         status=error.status,
-        detail=str(error) if error.status != 500 else problem.meaning,
+        detail=detail_of(error, reveal=reveal),
         request_id=request_id,
         errors=error.faults if isinstance(error, errors.InvalidRecord) else UNSET,
         current=current,
@@ -143,10 +146,18 @@ def body_of(error: DocsRedirectError, request_id: str, *, published: bool) -> by
     return msgspec.json.encode(body) + b"\n"
 
 
+def detail_of(error: DocsRedirectError, *, reveal: bool) -> str:
+    """Return what is said of an error: its own words, unless they are about the inside of this service."""
+    is_inside = isinstance(error, errors.StoreError | errors.Unknown) and not reveal
+    return BY_CODE[error.code].meaning if error.status == DocsRedirectError.status or is_inside else str(error)
+
+
 def refused(status: int, request_id: str) -> bytes:
     """Return the body of what no route has seen: 414, 500, or 400 for what is no HTTP."""
     if status == http.AddressTooLong.status:
-        return body_of(http.AddressTooLong("The request line is too long to be read."), request_id, published=False)
+        return body_of(http.AddressTooLong("The request line is too long to be read."), request_id)
     if status == DocsRedirectError.status:
-        return body_of(DocsRedirectError("internal"), request_id, published=False)
-    return body_of(errors.MalformedText("This is no HTTP request (RFC 9112)."), request_id, published=False)
+        return body_of(DocsRedirectError("internal"), request_id)
+    if status == http.ExpectationFailed.status:
+        return body_of(http.ExpectationFailed("Expect is 100-continue, or not there."), request_id)
+    return body_of(errors.MalformedText("This is no HTTP request (RFC 9112)."), request_id)

@@ -17,7 +17,7 @@ from docsredirect.admin.bodies import (
     history_entry,
     project_body,
 )
-from docsredirect.admin.services import NO_STORE, Call, in_time, json_response, next_link
+from docsredirect.admin.services import NO_STORE, Call, in_time, json_response, next_link, patience
 from docsredirect.domain import names
 from docsredirect.domain.errors import Fault, InvalidRecord, MalformedText, NoSuchProject, shorten
 from docsredirect.domain.preconditions import Precondition, etag_of
@@ -73,9 +73,11 @@ async def put_project(call: Call) -> web.Response:
     operation = reading.read_operation(call.request, call.who.name, record)
     if dry_run:
         return await _preview(call, checked, precondition)
-    written = await call.services.registry.put(record, author, precondition, operation=operation)
+    written = await call.services.registry.put(
+        record, author, precondition, operation=operation, seconds=patience().left
+    )
     _note(call, "put", written, author.reason, author.on_behalf_of)
-    status = 201 if written.outcome is Outcome.CREATED else 200
+    status = 201 if written.outcome is Outcome.CREATED and written.project.record is not None else 200
     return _answer(written.project, published=written.published, status=status, warnings=checked.warnings)
 
 
@@ -99,7 +101,9 @@ async def delete_project(call: Call) -> web.Response:
     name = _name(call)
     precondition = reading.read_precondition(call.request, required=True)
     operation = reading.read_operation(call.request, call.who.name, None)
-    written = await call.services.registry.delete(name, author, precondition, operation=operation)
+    written = await call.services.registry.delete(
+        name, author, precondition, operation=operation, seconds=patience().left
+    )
     _note(call, "delete", written, author.reason, author.on_behalf_of)
     return _answer(written.project, published=written.published)
 
@@ -131,7 +135,7 @@ async def roll_back(call: Call) -> web.Response:
         return parse_record(to_fields(record), hosts).record
 
     written = await call.services.registry.roll_back(
-        _name(call), revision, author, precondition, recheck=recheck, operation=operation
+        _name(call), revision, author, precondition, recheck=recheck, operation=operation, seconds=patience().left
     )
     _note(call, "rollback", written, author.reason, author.on_behalf_of)
     return _answer(written.project, published=written.published)
@@ -175,6 +179,8 @@ _ACTION_OUTCOMES = {"delete": "removed", "rollback": "rolled-back"}
 
 
 def _note(call: Call, action: str, written: Written, reason: str | None, on_behalf_of: str | None) -> None:
+    if written.is_repeated:
+        return
     unchanged = written.outcome is Outcome.UNCHANGED
     outcome = written.outcome.value if unchanged else _ACTION_OUTCOMES.get(action, written.outcome.value)
     call.services.metrics.change(outcome)

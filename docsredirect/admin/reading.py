@@ -292,5 +292,7 @@ def read_operation(request: web.Request, identity: str, content: object) -> str 
         return None
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
         raise MalformedText(f"{IDEMPOTENCY_KEY} is 8 to 128 visible ASCII characters, once.")
-    parts = (keys[0], identity, request.method, request.path, msgspec.json.encode(content, order="sorted").decode())
+    conditions = [_joined(request, header) or "" for header in (hdrs.IF_MATCH, hdrs.IF_NONE_MATCH)]
+    text = msgspec.json.encode(content, order="sorted").decode()
+    parts = (keys[0], identity, request.method, request.path, *conditions, text)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -263,7 +263,7 @@ ROUTES: tuple[Route, ...] = (
 
 def problems_of(route: Route) -> tuple[str, ...]:
     """Return the codes of all problems that a route may tell of."""
-    codes = ["malformed", "wrong-host", "address-too-long", "internal", *route.problems]
+    codes = ["malformed", "wrong-host", "address-too-long", "expectation-failed", "internal", *route.problems]
     if route.access is not Access.OPEN:
         codes += ["token-missing", "token-unknown", "token-expired", "token-revoked", "too-many-wrong-tokens"]
         codes += ["store-unavailable", "damaged"]

@@ -4,11 +4,11 @@ is done here: publishing, following the table, reconciling."""
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from docsredirect.admin import problems
 from docsredirect.admin.app import REQUEST_ID, SERVER, make_app
@@ -34,6 +34,7 @@ KEEP_ALIVE_SECONDS = 75.0
 SECRET_LENGTH = 43
 
 _ABORT_SECONDS = 0.1
+_AFTER_ANOTHER_SECONDS = 5.0
 
 WRONG_TOKENS = 30
 """How many wrong tokens an address may show in a minute. A checker of APIs shows one on each route, about fifteen."""
@@ -78,8 +79,15 @@ class _Runner(web.AppRunner):
 
     async def _make_server(self) -> HttpServer:
         made = await super()._make_server()
+
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            # aiohttp would answer before any middleware, with a page of its own.
+            if request.headers.get(hdrs.EXPECT, "100-continue").lower() != "100-continue":
+                return _refused(417)
+            return await made.request_handler(request)
+
         self.http = HttpServer(
-            made.request_handler,
+            handle,
             refuse=_refused,
             keep_alive_seconds=KEEP_ALIVE_SECONDS,
             request_factory=made.request_factory,
@@ -115,7 +123,7 @@ async def _services(
             ("publish", publications.run()),
             ("follow table", replica.follow(pauses(settings.poll_seconds))),
             ("watch deny file", denied.follow()),
-            ("reconcile", keep_reconciling(store, publisher, pauses(settings.reconcile_seconds), metrics.reconciled)),
+            ("reconcile", keep_reconciling(store, publisher, _rounds(settings), metrics.reconciled)),
             ("tell what waits", _tell_unpublished(publications, metrics)),
         )
     ]
@@ -150,6 +158,13 @@ async def _services(
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await lookups.close()
+
+
+def _rounds(settings: Settings) -> Iterator[float]:
+    """Give the pauses between rounds of reconciling. The first is short: the process that this one has taken the place
+    of may commit on for as long as it has to end."""
+    yield settings.shutdown_seconds + _AFTER_ANOTHER_SECONDS
+    yield from pauses(settings.reconcile_seconds)
 
 
 async def _tell_unpublished(publications: Publications, metrics: Metrics) -> None:

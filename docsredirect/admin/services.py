@@ -1,8 +1,10 @@
 """What the handlers work with, and one request as they see it. No rule and no route."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
@@ -14,7 +16,7 @@ from docsredirect.admin.reading import Query
 from docsredirect.admin.recent import Recent
 from docsredirect.admin.sessions import Sessions
 from docsredirect.domain.clock import Clock
-from docsredirect.domain.errors import ScopeMissing, StoreUnavailable, TooManyWrongTokens, Unknown
+from docsredirect.domain.errors import ScopeMissing, StoreError, StoreUnavailable, TooManyWrongTokens, Unknown
 from docsredirect.domain.hosts import HostRules
 from docsredirect.domain.projects import Author, Project
 from docsredirect.domain.settings import Settings
@@ -31,6 +33,8 @@ from docsredirect.telemetry.metrics import Metrics
 JSON = "application/json"
 STORE_SECONDS = 2.8
 """How long an answer may wait for the store: that it fails is told within 3 s."""
+
+_LEAST_SECONDS = 0.1
 
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -70,9 +74,9 @@ class Services(NamedTuple):
     async def refresh(self) -> None:
         """Make sure that the table in memory is what is published now. Raises `Unknown`."""
         try:
-            async with asyncio.timeout(STORE_SECONDS):
+            async with in_time("read"):
                 fresh = await self.replica.refresh()
-        except TimeoutError as error:
+        except StoreUnavailable as error:
             raise Unknown("The published table could not be read in time.") from error
         if not fresh:
             raise Unknown(f"The published table cannot be read now: {self.replica.problem}")
@@ -148,16 +152,44 @@ class Call(NamedTuple):
         self.services.audit(action, by=self.who.name, request_id=self.request_id, **fields)
 
 
+class Patience:
+    """How long a request may still wait for the store. However many things it asks, that the store fails is told within
+    3 s; what a client takes to send its body does not count."""
+
+    def __init__(self, seconds: float = STORE_SECONDS) -> None:
+        self.left = seconds
+
+
+_PATIENCE: ContextVar[Patience | None] = ContextVar("patience", default=None)
+
+
+def be_patient() -> None:
+    """Begin to count for the request that this task answers."""
+    _PATIENCE.set(Patience())
+
+
+def patience() -> Patience:
+    """Return how long the request of this task may still wait; for anything else, as if it had just begun."""
+    return _PATIENCE.get() or Patience()
+
+
 @asynccontextmanager
 async def in_time(step: str) -> AsyncIterator[None]:
-    """Give what needs the store `STORE_SECONDS`. Raises `StoreUnavailable` after that, in the `step` that it was."""
+    """Give what needs the store the time that is left. Raises `StoreUnavailable` after that, in the `step` that it was,
+    which is said of any other failure of the store too."""
+    remaining, begin = patience(), time.monotonic()
     try:
-        async with asyncio.timeout(STORE_SECONDS):
+        async with asyncio.timeout(max(remaining.left, _LEAST_SECONDS)):
             yield
     except TimeoutError as error:
         slow = StoreUnavailable("The store did not answer in time.")
         slow.step = step
         raise slow from error
+    except StoreError as error:
+        error.step = error.step or step
+        raise
+    finally:
+        remaining.left -= time.monotonic() - begin
 
 
 def json_response(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

@@ -12,8 +12,8 @@ from aiohttp import hdrs, web
 from docsredirect.admin import reading
 from docsredirect.admin.bodies import MAX_URL, ResolvedBody
 from docsredirect.admin.errors import Busy, InvalidBody
-from docsredirect.admin.services import NO_STORE, Call, Services, json_response
-from docsredirect.domain.errors import Fault, InvalidRecord, MalformedText, Unknown
+from docsredirect.admin.services import NO_STORE, Call, Services, in_time, json_response
+from docsredirect.domain.errors import Fault, InvalidRecord, MalformedText, StoreUnavailable, Unknown
 from docsredirect.domain.explain import explain
 from docsredirect.domain.records import Record, parse_record
 from docsredirect.domain.resolve import Find, Lookup, resolve_url
@@ -87,8 +87,9 @@ async def finder(services: Services, url: str, record: Record | None) -> Find:
     if answer.status != 503 or answer.name is None:
         return find
     try:
-        read = await lookups.read_through(answer.name)
-    except Unknown:
+        async with in_time("read"):
+            read = await lookups.read_through(answer.name)
+    except (Unknown, StoreUnavailable):
         return find
     return lambda name: read if name == answer.name else find(name)
 

@@ -229,7 +229,8 @@ def _say_saved(answer: Answer, *, as_json: bool) -> None:
         terminal.write_json(answer.body)
         return
     done = "removed" if written.target is None else "saved"
-    seen = "It is published: edges answer with it within seconds." if written.meta.published else f"It is {done}, and will be published shortly."
+    published = "It is published: edges answer with it within seconds."
+    seen = published if written.meta.published else f"It is {done}, and will be published shortly."
     shown.say([f"{written.project} is {done}, as revision {written.meta.revision}. {seen}"])
 
 

@@ -250,7 +250,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("shutdown_seconds", "6", "Seconds that requests in flight have to finish on SIGTERM.",
             _between(0, 600, float)),
     Setting("retry_after", "30", "Retry-After of 503, in seconds.", _seconds),
-    Setting("admin_url", "", "Public address of the admin side, whose host it answers for; or, for pages, mailto:….", _url),
+    Setting("admin_url", "", "Public address of the admin side, whose host it answers; or mailto: for pages.", _url),
     Setting("admin_token", "", "A token of at least 32 characters that may do everything.", _secret,
             secret=True),
     Setting("secret", "", "What signs the sessions of the pages, of 32 characters or more. None: a new one each start.",

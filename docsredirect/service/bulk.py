@@ -12,7 +12,7 @@ from docsredirect.domain.errors import Conflict, Damaged, ImportRefused
 from docsredirect.domain.projects import Author, Project
 from docsredirect.domain.records import Record
 from docsredirect.domain.tables import TABLE_KEY, Row
-from docsredirect.service.commits import Commits, Outcome, at_step
+from docsredirect.service.commits import Commits, Doing, Outcome, at_step
 from docsredirect.service.concurrency import for_each
 from docsredirect.service.publisher import Publisher
 from docsredirect.service.replica import read_shard
@@ -195,7 +195,7 @@ class _Writing:
         known_absent = self._etags is not None and name not in self._etags
         try:
             committed = await self._commits.commit(
-                name, decide, self._author, operation, self._floor, known_absent=known_absent
+                name, decide, Doing(self._author, operation), self._floor, known_absent=known_absent
             )
         except (Conflict, Damaged) as error:
             log.error("project not written", project=name, reason=str(error))

@@ -21,6 +21,9 @@ from docsredirect.store import Store
 
 _AT_ONCE = 16
 
+_REMEMBERED = 10
+"""How many of a project's last operations are known again when they are repeated; more, where history is short."""
+
 _ATTEMPTS = 100
 """Lost races for one project before that is reported instead."""
 
@@ -40,6 +43,17 @@ class Committed(NamedTuple):
     outcome: Outcome
     project: Project | None
     row: Row | None
+    is_repeated: bool = False
+    """Whether an earlier request had done it already, and others may have changed the project since."""
+
+
+class Doing(NamedTuple):
+    """Who writes, and in which operation. One that `may_be_repeated`, because its id comes from whoever asked, is
+    looked for among what a project no longer carries along, too."""
+
+    author: Author
+    operation: str
+    may_be_repeated: bool = False
 
 
 class Read(NamedTuple):
@@ -71,7 +85,7 @@ class Commits:
             return None if stored is None else Read(projects.decode(stored.body, name), stored.etag)
 
     async def commit(
-        self, name: str, decide: Decide, author: Author, operation: str, floor: Floor, *, known_absent: bool = False
+        self, name: str, decide: Decide, doing: Doing, floor: Floor, *, known_absent: bool = False
     ) -> Committed:
         """Make of a project what `decide` says. With `known_absent` the first attempt is made without looking.
 
@@ -80,14 +94,16 @@ class Commits:
         """
         for attempt in range(_ATTEMPTS):
             read = None if known_absent and attempt == 0 else await self.read(name)
-            if read is not None and (outcome := _outcome(read.project, operation)) is not None:
-                return Committed(outcome, read.project, row_of(*read))
+            deep = doing.may_be_repeated or attempt > 0
+            if read is not None and (entry := await self._done(read.project, doing.operation, deep=deep)) is not None:
+                outcome = Outcome.CREATED if entry.before is None else Outcome.CHANGED
+                return Committed(outcome, read.project, row_of(*read), is_repeated=attempt == 0)
             project = None if read is None else read.project
             present = None if project is None else project.record
             record = await decide(project)
             if present == record:
                 return Committed(Outcome.UNCHANGED, project, None if read is None else row_of(*read))
-            change = Change(record, self._clock(), author, operation)
+            change = Change(record, self._clock(), doing.author, doing.operation)
             try:
                 written = await self._put(name, read, change, 0 if read is not None else await floor(name))
             except Conflict:
@@ -125,6 +141,15 @@ class Commits:
             stored = await self._store.get(key)
             return None if stored is None else projects.decode_moved_out(stored.body, key)
 
+    async def _done(self, project: Project, operation: str, deep: bool) -> projects.Entry | None:
+        """Return the entry of `operation`, or None where it was not done; `deep`: a few entries beyond those that the
+        project carries along are looked at too."""
+        entries = [past.entry for past in projects.past_of(project)]
+        lacking = _REMEMBERED - len(entries)
+        if deep and lacking > 0 and entries[-1].revision > 1:
+            entries += [past.entry for past in await self.history(project, entries[-1].revision, lacking)]
+        return next((entry for entry in entries if entry.operation == operation), None)
+
     async def _put(self, name: str, read: Read | None, change: Change, floor: int) -> Read:
         revised = projects.revise(None if read is None else read.project, name, change, floor=floor)
         with at_step("commit"):
@@ -149,11 +174,3 @@ def at_step(step: str) -> Iterator[None]:
     except StoreError as error:
         error.step = step
         raise
-
-
-def _outcome(project: Project, operation: str) -> Outcome | None:
-    """Return what the commit of `operation` came to, or None where it is not in the history that is carried along."""
-    for entry in project.history:
-        if entry.operation == operation:
-            return Outcome.CREATED if entry.before is None else Outcome.CHANGED
-    return None

@@ -4,12 +4,22 @@ The new token is made first and the invitation spent for it by compare-and-swap:
 token that nobody holds, and an invitation that still works.
 """
 
+import asyncio
+from contextlib import suppress
+
 import msgspec
 import structlog
 
 from docsredirect.domain import tokens
 from docsredirect.domain.clock import Clock
-from docsredirect.domain.errors import Conflict, InvitationSpent, NoSuchInvitation, StoreError, StoreUnavailable
+from docsredirect.domain.errors import (
+    Conflict,
+    DocsRedirectError,
+    InvitationSpent,
+    NoSuchInvitation,
+    StoreError,
+    StoreUnavailable,
+)
 from docsredirect.domain.tokens import StoredToken
 from docsredirect.service.background import Background
 from docsredirect.service.issued_tokens import ATTEMPTS, Created, IssuedTokens, Wanted, date_of
@@ -58,14 +68,25 @@ class Invitations:
         Raises `NoSuchInvitation`, `InvitationSpent`, `StoreUnavailable`, `WritesRefused`, `Damaged`.
         """
         known = await self.look_at(text)
+        redeeming = asyncio.create_task(self._redeem(known), name="redeem")
+        try:
+            return await asyncio.shield(redeeming)
+        except asyncio.CancelledError:  # whoever asked was told to try again: then that has to work
+            self._background.run(self._undo(known.token.id, redeeming))
+            raise
+
+    async def _redeem(self, known: Known) -> Created:
         created = await self._issued.issue(self._wanted_for(known.token))
         try:
             await self._spend(known, created.token.id)
-        except BaseException:
-            # Nobody has its text. It is taken back all the same, so that a list shows no token that nobody holds.
-            self._background.run(self._take_back(created.token.id))
+        except DocsRedirectError:
+            self._background.run(self._take_back(known.token.id, created.token.id))
             raise
         return created
+
+    async def _undo(self, invitation: str, redeeming: "asyncio.Task[Created]") -> None:
+        with suppress(DocsRedirectError):  # what was not redeemed after all has been taken back already
+            await self._take_back(invitation, (await redeeming).token.id)
 
     def _wanted_for(self, invitation: StoredToken) -> Wanted:
         return Wanted(
@@ -102,8 +123,20 @@ class Invitations:
         if ended is not None:
             raise InvitationSpent(f"This invitation {ended}. Ask whoever sent it for a new one.")
 
-    async def _take_back(self, id_: str) -> None:
+    async def _take_back(self, invitation: str, token_id: str) -> None:
+        """Undo a redemption of which nobody has the token's text: the invitation is as good as before, and no list
+        shows a token that nobody holds."""
         try:
-            await self._issued.revoke(id_)
+            await self._unspend(invitation, token_id)
+            await self._issued.revoke(token_id)
         except StoreError as error:
-            log.warning("token that nobody holds not taken back", token=id_, reason=str(error))
+            log.warning("token that nobody holds not taken back", token=token_id, reason=str(error))
+
+    async def _unspend(self, invitation: str, token_id: str) -> None:
+        for _ in range(ATTEMPTS):
+            known = await self._issued.read(invitation)
+            if known.token.used_for != token_id:
+                return
+            with suppress(Conflict):
+                await self._issued.replace(known, msgspec.structs.replace(known.token, used=None, used_for=None))
+                return

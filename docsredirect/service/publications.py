@@ -40,12 +40,16 @@ class Publications:
         self._pause = pause
         self._rows: dict[str, Row] = {}
         self._waiting: list[tuple[str, asyncio.Future[bool]]] = []
+        self._publishing: dict[str, Row] = {}
+        """What is being published at this moment."""
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._submitted = asyncio.Event()
 
     @property
     def waiting(self) -> int:
         """How many projects have changes that are not published yet."""
-        return len(self._rows)
+        return len(self._rows | self._publishing)
 
     def submit(self, row: Row) -> asyncio.Future[bool]:
         """Take a row to publish. The future tells, once that is done, whether it is published, and not outdone by a
@@ -53,6 +57,7 @@ class Publications:
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._rows[row.name] = max(row, self._rows.get(row.name, row), key=lambda each: each.revision)
         self._waiting.append((row.name, done))
+        self._idle.clear()
         self._submitted.set()
         return done
 
@@ -63,8 +68,7 @@ class Publications:
 
     async def drain(self) -> None:
         """Wait until what was submitted is published."""
-        if waiting := [done for _, done in self._waiting]:
-            await asyncio.wait(waiting)
+        await self._idle.wait()
 
     async def run(self) -> None:
         """Publish for ever."""
@@ -89,6 +93,7 @@ class Publications:
         self._submitted.clear()
         rows, self._rows = self._rows, {}
         waiting, self._waiting = self._waiting, []
+        self._publishing = rows
         try:
             outdone = (await self._publisher.publish_rows(rows.values())).outdone
         except BaseException as error:
@@ -101,9 +106,13 @@ class Publications:
             if not isinstance(error, StoreError):
                 raise
             return False
+        finally:
+            self._publishing = {}
         for name in outdone:
             log.error("outdone by what is published", project=name, revision=rows[name].revision)
         for name, done in waiting:
             if not done.done():
                 done.set_result(name not in outdone)
+        if not self._rows:
+            self._idle.set()
         return True

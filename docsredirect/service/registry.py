@@ -17,7 +17,7 @@ from docsredirect.domain.projects import Author, Past, Project
 from docsredirect.domain.records import Record
 from docsredirect.domain.tables import TABLE_KEY, Row
 from docsredirect.service.bulk import DEFAULT_OPTIONS, BulkWriter, Imported, ImportOptions
-from docsredirect.service.commits import Commits, Committed, Decide, Outcome, at_step
+from docsredirect.service.commits import Commits, Committed, Decide, Doing, Outcome, at_step
 from docsredirect.service.publications import Publications
 from docsredirect.service.publisher import Publisher
 from docsredirect.service.replica import read_shard
@@ -41,6 +41,8 @@ class Written(NamedTuple):
     outcome: Outcome
     project: Project
     published: bool
+    is_repeated: bool = False
+    """Whether an earlier request with the same operation had done it already."""
 
 
 class Registry:
@@ -93,11 +95,18 @@ class Registry:
         return await self._commits.history(await self.read_any(name), below, limit)
 
     async def put(
-        self, record: Record, author: Author, precondition: Precondition = ANYTHING, *, operation: str | None = None
+        self,
+        record: Record,
+        author: Author,
+        precondition: Precondition = ANYTHING,
+        *,
+        operation: str | None = None,
+        seconds: float = COMMIT_SECONDS,
     ) -> Written:
         """Write one record and wait a moment for its publication. A record that is there already is no new revision.
 
-        `operation` names what is done, for who may do it again: where the history has it, it was done.
+        `operation` names what is done, for who may do it again: where the history has it, it was done. The commit is
+        waited for at most `seconds`.
         Raises `PreconditionFailed`, `StoreUnavailable`, `Damaged` where the project's object cannot be read, and
         `Conflict` where every attempt lost its race.
         """
@@ -106,10 +115,16 @@ class Registry:
             precondition.check(project, record.name)
             return record
 
-        return await self._write(record.name, decide, author, operation)
+        return await self._write(record.name, decide, author, operation, seconds)
 
     async def delete(
-        self, name: str, author: Author, precondition: Precondition = ANYTHING, *, operation: str | None = None
+        self,
+        name: str,
+        author: Author,
+        precondition: Precondition = ANYTHING,
+        *,
+        operation: str | None = None,
+        seconds: float = COMMIT_SECONDS,
     ) -> Written:
         """Leave a tombstone in a redirect's place. Raises as `put` does, and `NoSuchProject`."""
 
@@ -119,9 +134,9 @@ class Registry:
                 raise NoSuchProject(f"{name} has no redirect that could be removed.", etag)
             precondition.check(project, name)
 
-        return await self._write(name, decide, author, operation)
+        return await self._write(name, decide, author, operation, seconds)
 
-    async def roll_back(
+    async def roll_back(  # noqa: PLR0913 - each is a part of what the request says
         self,
         name: str,
         revision: int,
@@ -130,6 +145,7 @@ class Registry:
         *,
         recheck: Recheck = lambda record: record,
         operation: str | None = None,
+        seconds: float = COMMIT_SECONDS,
     ) -> Written:
         """Make a project, or its tombstone, again what it was at `revision`, as a new revision.
 
@@ -145,7 +161,7 @@ class Registry:
                 raise NoSuchRevision(f"{name} has no revision {revision}. The last one is {project.revision}.")
             return None if past.after is None else recheck(past.after)
 
-        return await self._write(name, decide, author, operation)
+        return await self._write(name, decide, author, operation, seconds)
 
     async def import_records(
         self,
@@ -169,7 +185,7 @@ class Registry:
         if self._under_way:
             await asyncio.wait(self._under_way)
 
-    async def _write(self, name: str, decide: Decide, author: Author, operation: str | None) -> Written:
+    async def _write(self, name: str, decide: Decide, author: Author, operation: str | None, seconds: float) -> Written:
         assert self._publications is not None, "single writes need somebody who publishes"
         publications = self._publications
         deciding = True
@@ -183,13 +199,14 @@ class Registry:
                 deciding = False
                 return record
 
-            done = await self._commits.commit(name, decided, author, operation or self._new_operation(), self._floor)
+            doing = Doing(author, operation or self._new_operation(), may_be_repeated=operation is not None)
+            done = await self._commits.commit(name, decided, doing, self._floor)
             assert done.row is not None, "what was committed, or stays, has an object"
             return done, publications.submit(done.row)
 
         task = self._begin(commit())
         try:
-            async with asyncio.timeout(COMMIT_SECONDS):
+            async with asyncio.timeout(seconds):
                 committed, publication = await asyncio.shield(task)
         except TimeoutError as error:
             if deciding:  # or what is told to have changed nothing would do so later
@@ -197,7 +214,7 @@ class Registry:
             raise _too_slow(deciding=deciding) from error
         assert committed.project is not None
         published = await publications.wait(publication, PUBLISHED_SECONDS)
-        return Written(committed.outcome, committed.project, published)
+        return Written(committed.outcome, committed.project, published, committed.is_repeated)
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Begin `work`, which goes on when nobody waits for it any more."""

@@ -2,29 +2,28 @@
 
 A write is a temporary file, fsync, rename, fsync of the folder: a crash leaves the old state or the new one.
 Whoever writes holds an flock on one of 64 lock files while it compares and renames; the kernel drops it with the
-process. An ETag is the SHA-256 of the content: inodes and times can come back, and content that comes back is the
-same state. Files are read and written in threads, so a slow disk does not stop the event loop.
+process. A process that holds one and does not go on, because it was stopped, makes writes fail in time, and no read.
+An ETag is the SHA-256 of the content: inodes and times can come back, and content that comes back is the same state.
 """
 
 import asyncio
 import fcntl
 import hashlib
 import os
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from docsredirect.domain.errors import Conflict, NotModified, StoreUnavailable
 from docsredirect.store.protocol import Listed, StoredObject, check_key, check_prefix, is_key
+from docsredirect.store.threads import Threads
 
 _LOCKS = 64
-_THREADS = 16
-"""Parallel writes share the disk's flushes: 16 threads wrote 2.4 times as fast as one."""
 
 _READ_SECONDS = 3.0
 """How long a read may take. A disk that hangs must not hang a poll, or a reader."""
@@ -32,12 +31,20 @@ _READ_SECONDS = 3.0
 _WRITE_SECONDS = 60.0
 """How long a write or a page of a listing may take: a busy disk can be seconds behind with its flushes."""
 
+_LOCK_PART = 0.9
+"""The part of a write's time that may go by until it has its lock: the rest is for the disk."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
+"""Seconds between two looks whether a lock is free. Who waits for it in the kernel cannot give up."""
+
 _CLOSE_SECONDS = 2.0
 _LIST_PAGE = 1_000
 _ABANDONED_AFTER = 3_600.0
 """Seconds after which a temporary file has no writer any more."""
 
 _LOCK_FOLDER, _TEMPORARY_FOLDER = ".locks", ".tmp"
+_LISTING = "/"
+"""What all listings are at. No key is that."""
 
 _T = TypeVar("_T")
 _Precondition = Callable[[str | None], bool]
@@ -49,9 +56,9 @@ class DirectoryStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="directory-store")
+        self._readers, self._writers = Threads("directory-reader"), Threads("directory-writer")
         self._seen = self._prepared = False
-        self._working: set[asyncio.Future[Any]] = set()
+        self._closed = threading.Event()
 
     @property
     def url(self) -> str:
@@ -61,7 +68,7 @@ class DirectoryStore:
     async def get(self, key: str, *, unless: str | None = None) -> StoredObject | None:
         """Return the object, or None where there is none. Raises `NotModified` where its ETag is `unless`."""
         path = self._path(key)
-        body = await self._run(lambda: self._read(path), _READ_SECONDS)
+        body = await self._run(self._readers, lambda: self._read(path), key, _READ_SECONDS)
         if body is None:
             return None
         etag = _etag(body)
@@ -83,23 +90,24 @@ class DirectoryStore:
 
     async def delete(self, key: str) -> None:
         """Remove an object, if there is one."""
-        path = self._path(key)
+        path, lock = self._path(key), _lock_of(key)
+        deadline = time.monotonic() + _WRITE_SECONDS * _LOCK_PART
 
         def work() -> None:
             self._prepare()
-            with self._lock(key), suppress(FileNotFoundError):
+            with self._locked(lock, deadline), suppress(FileNotFoundError):
                 path.unlink()
                 _sync_folder(path.parent)
 
-        await self._run(work, _WRITE_SECONDS)
+        await self._run(self._writers, work, lock, _WRITE_SECONDS)
 
     async def list_objects(self, prefix: str) -> AsyncIterator[Listed]:
         """Go through the objects whose keys begin with `prefix`, in the order of their keys."""
         check_prefix(prefix)
-        keys = await self._run(lambda: self._keys(prefix), _WRITE_SECONDS)
+        keys = await self._run(self._readers, lambda: self._keys(prefix), _LISTING, _WRITE_SECONDS)
         for start in range(0, len(keys), _LIST_PAGE):
             page = keys[start : start + _LIST_PAGE]
-            for listed in await self._run(partial(self._describe, page), _WRITE_SECONDS):
+            for listed in await self._run(self._readers, partial(self._describe, page), _LISTING, _WRITE_SECONDS):
                 yield listed
 
     async def now(self) -> float:
@@ -111,30 +119,19 @@ class DirectoryStore:
 
     async def close(self) -> None:
         """Let the threads finish what they have begun, unless the disk hangs."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        if self._working:
-            await asyncio.wait(self._working, timeout=_CLOSE_SECONDS)
+        await asyncio.gather(self._readers.close(_CLOSE_SECONDS), self._writers.close(_CLOSE_SECONDS))
+        self._closed.set()
 
     def _path(self, key: str) -> Path:
         return self._root / check_key(key)
 
-    async def _run(self, work: Callable[[], _T], seconds: float) -> _T:
-        def guarded() -> _T:
-            try:
-                return work()
-            except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-                raise StoreUnavailable(f"{self._root} cannot be used: {error}.") from error
-
-        working = asyncio.get_running_loop().run_in_executor(self._threads, guarded)
-        self._working.add(working)
-        working.add_done_callback(self._working.discard)
+    async def _run(self, threads: Threads, work: Callable[[], _T], thing: str, seconds: float) -> _T:
         try:
-            async with asyncio.timeout(seconds):
-                # Shielded: a thread cannot be stopped, and closing still waits for a write that goes on.
-                return await asyncio.shield(working)
+            return await threads.run(work, thing, seconds)
         except TimeoutError as error:
-            working.add_done_callback(_retrieve)
             raise StoreUnavailable(f"{self._root} did not answer within {seconds:g} seconds.") from error
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            raise StoreUnavailable(f"{self._root} cannot be used: {error}.") from error
 
     def _prepare(self) -> None:
         """Make the folder a store, before the first write. Reading makes nothing."""
@@ -160,13 +157,14 @@ class DirectoryStore:
             raise FileNotFoundError(f"the folder {self._root} is no longer a store")
 
     async def _write(self, key: str, body: bytes, allowed: _Precondition | None) -> str:
-        path = self._path(key)
+        path, lock = self._path(key), _lock_of(key)
+        deadline = time.monotonic() + _WRITE_SECONDS * _LOCK_PART
 
         def work() -> str:
             self._prepare()
             temporary = _write_temporary(self._root / _TEMPORARY_FOLDER, body)
             try:
-                with self._lock(key):
+                with self._locked(lock, deadline):
                     if allowed is not None:
                         present = self._read(path)
                         if not allowed(None if present is None else _etag(present)):
@@ -178,14 +176,20 @@ class DirectoryStore:
                 temporary.unlink(missing_ok=True)
             return _etag(body)
 
-        return await self._run(work, _WRITE_SECONDS)
+        return await self._run(self._writers, work, lock, _WRITE_SECONDS)
 
     @contextmanager
-    def _lock(self, key: str) -> Iterator[None]:
-        number = hashlib.sha256(key.encode()).digest()[0] % _LOCKS
-        descriptor = os.open(self._root / _LOCK_FOLDER / f"{number:02x}", os.O_RDWR | os.O_CREAT, 0o666)
+    def _locked(self, lock: str, deadline: float) -> Iterator[None]:
+        descriptor = os.open(self._root / _LOCK_FOLDER / lock, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            pause = _FIRST_PAUSE
+            while not _is_taken(descriptor):
+                if time.monotonic() >= deadline or self._closed.wait(pause):
+                    raise StoreUnavailable(
+                        f"Another process holds {self._root / _LOCK_FOLDER / lock} and does not let go of it. "
+                        "It may have been stopped: let it go on, or end it."
+                    )
+                pause = min(2 * pause, _LONGEST_PAUSE)
             yield
         finally:
             os.close(descriptor)
@@ -217,10 +221,17 @@ class DirectoryStore:
         return described
 
 
-def _retrieve(working: "asyncio.Future[Any]") -> None:
-    """Take note of how a thread ended that nobody waits for any more."""
-    if not working.cancelled():
-        working.exception()
+def _lock_of(key: str) -> str:
+    return f"{hashlib.sha256(key.encode()).digest()[0] % _LOCKS:02x}"
+
+
+def _is_taken(descriptor: int) -> bool:
+    """Take the lock, if nobody else has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _etag(body: bytes) -> str:

@@ -448,3 +448,24 @@ def test_the_client_of_these_tests_refuses_what_is_not_documented() -> None:
     ):
         with pytest.raises(AssertionError):
             CONTRACT.check(method, at, answer)
+
+
+async def test_an_expectation_that_is_not_known_is_a_problem(admin: Admin) -> None:
+    """417 before any route, and none of aiohttp's own page."""
+    answer = await admin.raw(b"GET /-/version HTTP/1.1\r\nHost: localhost\r\nExpect: foo\r\n\r\n")
+    assert answer is not None
+    assert (answer.status, json.loads(answer.body)["type"]) == (417, "/-/problems/expectation-failed")
+    assert b"aiohttp" not in answer.body and b"Python" not in answer.body
+
+
+async def test_what_a_store_says_of_itself_is_for_administrators(store: FakeStore, admin: Admin) -> None:
+    """Keys, buckets and addresses stand in the answer to an administrator, and in nobody else's."""
+    maintainer = await admin.new_token(["six"])
+    store.failing = "projects/"
+    told = {}
+    for token in (maintainer, BOOTSTRAP):
+        answer = await admin.get("projects/six", token=token)
+        assert answer.code == "503 store-unavailable"
+        told[token] = answer.json["detail"]
+    assert "projects/six.json" not in told[maintainer]
+    assert "projects/six.json" in told[BOOTSTRAP]

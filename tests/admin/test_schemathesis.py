@@ -88,7 +88,7 @@ async def test_with_a_token_all_checks_pass(admin: Admin, tmp_path: Path) -> Non
 @pytest.mark.timeout(600)
 async def test_without_a_token_there_is_nothing_but_401(admin: Admin, tmp_path: Path) -> None:
     """Outside of the open routes, and whatever is asked. Nothing was written."""
-    done = await run(admin, tmp_path, "--generation-with-security-parameters", "false")
+    done = await run(admin, tmp_path)
     assert done.code == 0, done.shown
     for operation in OPERATIONS.values():
         statuses = done.statuses[operation["operationId"]]

@@ -6,7 +6,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Dialog, Locator, Page, Request, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Locator,
+    Page,
+    Request,
+    Response,
+    async_playwright,
+)
 
 from tests.support import real_parts
 
@@ -47,7 +57,10 @@ class Person:
         self.page = page
         self.actions = 0
         self.troubles: list[str] = []
+        self.policy: str | None = None
+        """The Content-Security-Policy of the page that was loaded last."""
         self._origins = origins
+        context.on("response", self._answered)
         context.on("request", self._requested)
         context.on("console", self._said)
         context.on("weberror", lambda error: self.troubles.append(f"error: {error.error}"))
@@ -119,10 +132,10 @@ class Person:
         await self.page.set_viewport_size({"width": width, "height": DESKTOP[1]})
         await self.page.emulate_media(color_scheme="dark" if dark else "light")
 
-    async def width(self) -> int:
-        """Return how wide the page is, in CSS pixels: wider than the viewport, it scrolls sideways."""
-        width: int = await self.page.evaluate("() => document.documentElement.scrollWidth")
-        return width
+    async def sticking_out(self) -> list[str]:
+        """Return what makes the page scroll sideways: the elements that end beyond the window."""
+        found: list[str] = await self.page.evaluate(_STICKING_OUT)
+        return found
 
     async def bytes(self) -> int:
         """Return how many bytes the page is, with its styles and scripts, uncompressed."""
@@ -132,6 +145,10 @@ class Person:
     def _requested(self, request: Request) -> None:
         if not request.url.startswith((*self._origins, "data:")):
             self.troubles.append(f"request to {request.url}")
+
+    def _answered(self, response: Response) -> None:
+        if response.request.is_navigation_request():
+            self.policy = response.headers.get("content-security-policy")
 
     def _said(self, message: ConsoleMessage) -> None:
         # Chromium also says there that a page's own status is an error, which these pages' often is.
@@ -143,6 +160,13 @@ class Person:
         self.troubles.append(f"dialog: {dialog.message}")
         await dialog.dismiss()
 
+
+_STICKING_OUT = """() => {
+  if (document.documentElement.scrollWidth <= innerWidth) return [];
+  const beyond = (each) => each.getBoundingClientRect().right > innerWidth;
+  const out = [...document.body.querySelectorAll("*")].filter(beyond);
+  return out.length === 0 ? ["the page"] : out.slice(-3).map((each) => each.outerHTML.slice(0, 120));
+}"""
 
 _NAME = """(element) => {
   const labels = [...(element.labels ?? [])].map((label) => label.textContent);

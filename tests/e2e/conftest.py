@@ -10,6 +10,7 @@ from playwright.async_api import Browser
 from tests.e2e.browser import Person, running_browser, someone
 from tests.e2e.site import Site, running_site
 
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """The browser: one for all tests, with a window of its own for each person."""

@@ -1,9 +1,18 @@
 """Every page of both sides, in each of its states: how it comes about. What holds for all pages is tried on these, and
 the pictures of the README are taken of them."""
 
+import os
+import tempfile
+import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+import pytest
+
+from docsredirect.telemetry import files
+from docsredirect.telemetry.board import Board, ProcessState
 from tests.e2e.browser import Person
 from tests.e2e.site import Site, record
 
@@ -307,6 +316,25 @@ async def token_revoke(site: Site, person: Person) -> None:
 async def overview(site: Site, person: Person) -> None:
     """The overview, with an edge that does not answer."""
     await _admin(site, person, "/overview")
+
+
+@scene
+async def overview_working(site: Site, person: Person) -> None:
+    """The overview, with two processes of an edge on this machine, and names that are asked for in vain."""
+    await fill(site)
+    table = site.admin.services.replica.applied
+    assert table is not None
+    state = ProcessState(
+        role="worker", seat=1, pid=os.getpid(), started="2026-01-01T00:00:00Z", reported=time.time(), ready=True,
+        epoch=table.epoch, sequence=table.sequence, rows=5, table_age_seconds=0.4, asked={"sphinx": 41, "pip": 7},
+    )  # fmt: skip
+    late = msgspec.structs.replace(state, seat=2, sequence=table.sequence - 1, asked={"sphinx": 12, "webob": 3})
+    await site.signed_in(person)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as environ:
+        environ.setenv(files.VARIABLE, folder)
+        for each in (state, late):
+            Board(Path(folder), each.seat).write(each)
+        await person.open(site.page("/overview"))
 
 
 @scene

@@ -33,7 +33,9 @@ def row(person: Person, text: str) -> Locator:
 async def test_a_preview_shows_every_sample_now_and_after(site: Site, maintainer: Person) -> None:
     """Each old link with where it leads now and would then; pasted ones too; and nothing is changed by it."""
     await maintainer.type(TARGET, NEW)
-    await maintainer.type("Old links, one a line", "<urlset><url><loc>http://pythonhosted.org/six/api.html</loc></url></urlset>")
+    await maintainer.type(
+        "Old links, one a line", "<urlset><url><loc>http://pythonhosted.org/six/api.html</loc></url></urlset>"
+    )
     await maintainer.click("Preview")
     pasted = row(maintainer, "pythonhosted.org/six/api.html")
     await expect(pasted).to_contain_text(f"{OLD}api.html")

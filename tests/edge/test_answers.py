@@ -1,7 +1,9 @@
 """What each answer carries: lifetimes, surrogate keys, bodies, and what happens while the table is stale or unknown."""
 
 import asyncio
+import html
 import re
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -9,8 +11,9 @@ from structlog.testing import capture_logs
 from docsredirect.domain.routes import Route
 from docsredirect.domain.settings import load
 from docsredirect.domain.tables import Row, shard_of
-from docsredirect.edge import lifetimes
+from docsredirect.edge import lifetimes, server
 from docsredirect.edge.lifetimes import TableState
+from docsredirect.edge.pages import ARCHIVE
 from docsredirect.service.lookups import Lookups
 from docsredirect.service.publisher import Publisher
 from tests.support.edges import connected, publish, record, running_edge
@@ -308,3 +311,105 @@ async def test_a_tombstone_is_404() -> None:
         await Publisher(store, new_epoch=lambda: "0" * 16).publish([Row("six", 2, "etag", None)])
         await _until_status(connection, "/six/", 404)
         assert (await connection.get("/temporary/")).status == 302
+
+
+def _links(page: str) -> list[str]:
+    return [html.unescape(link) for link in re.findall(r'<a href="([^"]*)"', page)]
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "archived"),
+    [
+        ("/No.Such/x.html", "pythonhosted.org", "pythonhosted.org/No.Such/x.html"),
+        ("/no-such/x", "packages.python.org", "packages.python.org/no-such/x"),
+        ("/no-such/x?y=z", "localhost:8080", "pythonhosted.org/no-such/x"),
+        ("//no-such//x%7e", "www.pythonhosted.org", "www.pythonhosted.org/no-such/x~"),
+        ("/no-such/\"'><script>&", "pythonhosted.org", "pythonhosted.org/no-such/%22'%3E%3Cscript%3E&"),
+        ("/no-such/@example.org/", "pythonhosted.org", "pythonhosted.org/no-such/@example.org/"),
+        ("/no-such/" + "&" * 200, "pythonhosted.org", None),
+        ("/withdrawn/x", "pythonhosted.org", "pythonhosted.org/withdrawn/x"),
+        ("/ruled/private/x", "pythonhosted.org", "pythonhosted.org/ruled/private/x"),
+    ],
+)
+async def test_a_reader_is_shown_where_to_look(target: str, host: str, archived: str | None) -> None:
+    """The project's page on the index, and the archive's copy of that very URL, behind addresses that are fixed."""
+    environ = {
+        "DOCSREDIRECT_INDEX_URL": "https://index.example.org/",
+        "DOCSREDIRECT_ADMIN_URL": "https://a.example.org/",
+    }
+    async with connected(await _store(), environ) as connection:
+        page = (await connection.get(target, host=host)).body.decode()
+    name = target.strip("/").partition("/")[0].replace(".", "-").lower()
+    links = _links(page)
+    assert f"https://index.example.org/project/{name}/" in links
+    there = [link.removeprefix(ARCHIVE) for link in links if link.startswith("https://web.archive.org/")]
+    assert there == [archived] * (archived is not None)
+    assert "https://a.example.org/" in links
+    assert "<script" not in page
+    assert len(page.encode()) < 4_096
+
+
+@pytest.mark.parametrize(
+    "target", ["/-illegal-/x", "/no-such/../x", "/no-such/%0d%0aX", "/packages/source/s/six", "/favicon.ico"]
+)
+async def test_what_is_no_project_is_looked_for_nowhere(target: str) -> None:
+    """No link is made of a path that is nobody's."""
+    async with connected(await _store(), {"DOCSREDIRECT_INDEX_URL": "https://index.example.org"}) as connection:
+        response = await connection.get(target)
+    assert response.status == 404
+    assert _links(response.body.decode()) == ["/"]
+
+
+async def test_without_an_index_none_is_linked() -> None:
+    """It is a setting."""
+    async with connected(await _store()) as connection:
+        links = _links((await connection.get("/no-such/")).body.decode())
+        assert [link for link in links if "/project/" in link] == []
+        assert _links((await connection.get("/")).body.decode()) == []
+
+
+async def test_the_longest_page_stays_small() -> None:
+    """The longest name, and a path whose every character grows when it is escaped."""
+    environ = {
+        "DOCSREDIRECT_INDEX_URL": "https://index.example.org",
+        "DOCSREDIRECT_ADMIN_URL": "https://a.example.org/",
+    }
+    async with connected(await _store(), environ) as connection:
+        for length in (50, 93, 94, 200, 7_000):
+            page = (await connection.get("/" + "x" * 128 + "/" + "'" * length)).body
+            assert len(page) < 4_096, length
+
+
+async def test_what_the_operators_deny_is_not_pointed_at(tmp_path: Path) -> None:
+    """Neither at the index nor in the archive: they have their reasons."""
+    (tmp_path / "denied").write_text("six\n", encoding="utf-8")
+    environ = {
+        "DOCSREDIRECT_INDEX_URL": "https://index.example.org",
+        "DOCSREDIRECT_DENY_FILE": str(tmp_path / "denied"),
+    }
+    async with connected(await _store(), environ) as connection:
+        page = (await _until_status(connection, "/six/x", 410)).body.decode()
+    assert "The operators of this service have withdrawn" in page
+    assert _links(page) == ["/"]
+
+
+async def test_names_asked_for_in_vain_are_counted_and_nothing_else_is() -> None:
+    """Normalised names that answered 404, also before a table is held; no path, no redirect, no 410."""
+    store = await _store()
+    settings = load({"DOCSREDIRECT_EDGE": "127.0.0.1:0", "DOCSREDIRECT_POLL_SECONDS": "0.05"}).settings
+    listener = server.listen(settings.edge)
+    async with server.running(settings, store, listener) as edge:
+        connection = await Connection.open(listener.getsockname()[1])
+        targets = [
+            "/No.Such/secret?x=y",
+            "/no_such).",
+            "/six/x",
+            "/withdrawn/",
+            "/-illegal-/",
+            "/packages/x",
+            "/six/../x",
+        ]
+        for target in targets * 3:
+            await connection.get(target)
+        await connection.close()
+        assert edge.asked.top(10) == {"no-such": 6}

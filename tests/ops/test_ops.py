@@ -139,6 +139,14 @@ def test_the_status_of_processes_that_follow_nothing_has_no_table() -> None:
         assert (told.sequence, told.rows, told.last_poll, told.stale) == (None, None, None, False)
 
 
+def test_the_status_adds_up_what_all_processes_were_asked_for_in_vain() -> None:
+    """The names most asked for first, and no more than fifty."""
+    many = {f"name-{number}": 2 for number in range(50)}
+    told = _summary(state(0, asked={"six": 3, "pip": 4}), state(1, asked={"six": 2, **many}))
+    assert list(told.asked.items())[:2] == [("six", 5), ("pip", 4)]
+    assert len(told.asked) == 50
+
+
 async def test_the_status_has_exactly_these_fields(tmp_path: Path) -> None:
     """What monitoring relies on."""
     Board(tmp_path, 0).write(state(reported=time.time(), **HELD))

@@ -532,3 +532,51 @@ async def test_what_waits_for_the_disk_stays_bounded_while_polls_fail(tmp_path: 
     assert await replica.poll()
     assert not replica._bodies
     await local.close()
+
+
+async def test_the_end_waits_for_what_is_being_published() -> None:
+    """A batch on its way counts as waiting, and draining ends once the store has taken it."""
+    store = FakeStore()
+    publisher = _publisher(store)
+    publications = Publications(publisher, pause=lambda attempt: 0.01)
+    running = asyncio.create_task(publications.run())
+    registry = Registry(store, publisher, publications, clock=lambda: 1.0, new_operation=lambda: next(OPERATIONS))
+    await registry.put(record("six"), AUTHOR)
+    held = asyncio.Event()
+    original = store.put
+
+    async def put(key: str, body: bytes) -> str:
+        await held.wait()
+        return await original(key, body)
+
+    store.put = put  # type: ignore[method-assign]
+    writing = asyncio.create_task(registry.put(record("seven"), AUTHOR))
+    while not publications.waiting:
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.05)
+    draining = asyncio.create_task(publications.drain())
+    await asyncio.sleep(0.05)
+    assert (publications.waiting, draining.done()) == (1, False)
+    held.set()
+    await draining
+    assert publications.waiting == 0
+    assert set(await _records(store)) == {"six", "seven"}
+    assert (await writing).published
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_repeated_operation_is_known_beyond_what_a_project_carries_along() -> None:
+    """Large records leave room for one entry: the write that came before somebody else's is found all the same."""
+    store = FakeStore()
+    rules = {f"page-{n}.html": f"{n}-{'x' * 1_000}/" for n in range(80)}
+    async with _writing(store) as registry:
+        mine = record("six", "https://mine.example.org/", rules=rules)
+        await registry.put(mine, AUTHOR, operation="mine")
+        await registry.put(record("six", "https://theirs.example.org/", rules=rules), AUTHOR, operation="theirs")
+        await registry.put(record("six", "https://last.example.org/", rules=rules), AUTHOR, operation="last")
+        assert store.count("create", "history/six/") > 0
+        again = await registry.put(mine, AUTHOR, operation="mine")
+        assert (again.is_repeated, again.project.revision) == (True, 3)
+        new = await registry.put(mine, AUTHOR, operation="another")
+        assert (new.is_repeated, new.project.revision) == (False, 4)

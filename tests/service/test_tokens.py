@@ -903,3 +903,45 @@ class TestOnRgw(Everywhere):
         bucket = f"bucket-{uuid.uuid4().hex}"
         gateway.make_bucket(bucket)
         return S3Store(f"s3://{bucket}")
+
+
+async def test_a_redemption_that_nobody_waited_for_leaves_the_invitation_good() -> None:
+    """The store was too slow, and whoever opened the link was told to try again: then it works."""
+    store = TroubledStore()
+    service = Tokens(store, clock=lambda: 1_000.0, monotonic=lambda: 0.0, new_text=new_text, bootstrap=None)
+    invitation = (await service.invite("six", created_by="x")).text
+    store.gate.clear()
+    redeeming = asyncio.create_task(service.redeem(invitation))
+    await asyncio.sleep(0.01)
+    redeeming.cancel()
+    await asyncio.gather(redeeming, return_exceptions=True)
+    store.gate.set()
+    await service.close()
+    later = Tokens(store, clock=lambda: 1_010.0, monotonic=lambda: 10.0, new_text=new_text, bootstrap=None)
+    created = await later.redeem(invitation)
+    assert (await later.identify(created.text)).scope == ("six",)
+    found, _ = await later.page("", 10)
+    good = [token for token in found if token.kind == "token" and token.revoked is None]
+    assert [token.id for token in good] == [created.token.id]
+    await later.close()
+
+
+@pytest.mark.parametrize("steps", range(1, 12))
+async def test_a_redemption_may_be_cut_off_anywhere(steps: int) -> None:
+    """After any number of steps of the store: the next try succeeds, and one token is good."""
+    store = TroubledStore()
+    service = Tokens(store, clock=lambda: 1_000.0, monotonic=lambda: 0.0, new_text=new_text, bootstrap=None)
+    invitation = (await service.invite("six", created_by="x")).text
+    redeeming = asyncio.create_task(service.redeem(invitation))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    if redeeming.done():
+        pytest.skip("it was faster")
+    redeeming.cancel()
+    await asyncio.gather(redeeming, return_exceptions=True)
+    await service.close()
+    later = Tokens(store, clock=lambda: 1_010.0, monotonic=lambda: 10.0, new_text=new_text, bootstrap=None)
+    created = await later.redeem(invitation)
+    found, _ = await later.page("", 10)
+    assert [token.id for token in found if token.kind == "token" and token.revoked is None] == [created.token.id]
+    await later.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from docsredirect.domain.errors import Unknown
+from docsredirect.service.asked import Asked
 from docsredirect.service.lookups import Lookups
 from docsredirect.service.replica import Replica
 from docsredirect.telemetry import board
@@ -40,10 +41,12 @@ async def test_a_sample_counts_what_has_come_since_the_last_one(tmp_path: Path) 
     lookups = Lookups(replica, store, clock=replica._clock)
     statuses, metrics = Counter[int](), Metrics()
     sampler = Sampler(Place(tmp_path, 3, "worker"), metrics, stale_after=60)
-    sampler.watch(replica, lookups=lookups, statuses=statuses)
+    asked = Asked()
+    sampler.watch(replica, lookups=lookups, statuses=statuses, asked=asked)
     assert set(values(metrics, "edge_answers_total").values()) == {0}
     for _ in range(2):
         statuses[301] += 5
+        asked.count("missed")
         lookups.find("six")
         await replica.poll()
         sampler.sample()
@@ -58,6 +61,7 @@ async def test_a_sample_counts_what_has_come_since_the_last_one(tmp_path: Path) 
     assert last_poll > 1_700_000_000
     (shown,) = board.read(tmp_path)
     assert (shown.seat, shown.ready, shown.sequence, shown.rows, shown.stale) == (3, True, 1, 1, False)
+    assert shown.asked == {"missed": 2}
 
 
 async def test_what_was_refused_stands_on_the_board_until_a_poll_succeeds(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from docsredirect.admin.bodies import moment
 from docsredirect.admin.pages.visits import VIEWS, Visit, see_other, segment
+from docsredirect.admin.services import in_time
 from docsredirect.domain.errors import InvitationSpent, NoSuchInvitation, TokenRefused, TooManyWrongTokens
 from docsredirect.domain.tokens import Identity
 
@@ -23,7 +24,8 @@ async def sign_in(visit: Visit) -> web.StreamResponse:
     """Begin a session with a token."""
     tokens = visit.services.tokens
     try:
-        identity = await tokens.identify(visit.form.text("token") or None)
+        async with in_time("read"):
+            identity = await tokens.identify(visit.form.text("token") or None)
     except TokenRefused as error:
         try:
             visit.services.refuse_wrong_token(visit.request)
@@ -45,7 +47,8 @@ async def sign_out(visit: Visit) -> web.StreamResponse:
 async def show_invitation(visit: Visit) -> web.StreamResponse:
     """Say what an invitation is for. Changes nothing: whoever previews a link fetches it too."""
     try:
-        invitation = await visit.services.tokens.look_at(visit.request.match_info["invitation"])
+        async with in_time("read"):
+            invitation = await visit.services.tokens.look_at(visit.request.match_info["invitation"])
     except (NoSuchInvitation, InvitationSpent) as error:
         return VIEWS.page(visit, "invitation_spent.html", status=error.status, problem=str(error))
     return VIEWS.page(
@@ -60,10 +63,14 @@ async def show_invitation(visit: Visit) -> web.StreamResponse:
 async def take_up_invitation(visit: Visit) -> web.StreamResponse:
     """Spend an invitation for a session."""
     try:
-        created = await visit.services.tokens.redeem(visit.request.match_info["invitation"])
+        async with in_time("commit"):
+            created = await visit.services.tokens.redeem(visit.request.match_info["invitation"])
     except (NoSuchInvitation, InvitationSpent) as error:
         return VIEWS.page(visit, "invitation_spent.html", status=error.status, problem=str(error))
     token = created.token
+    visit.services.audit(
+        "invitation-redeem", by=token.created_by, request_id=visit.request_id, token=token.id, scope=token.scope
+    )
     identity = Identity(id=token.id, name=token.created_by, scope=token.scope)
     response = see_other(f"/projects/{segment(token.scope[0])}")
     _begin(visit, response, identity)

@@ -2,6 +2,7 @@
 
 from docsredirect.admin.access import INVITATIONS
 from docsredirect.admin.pages import (
+    issuing,
     overview,
     project,
     project_ending,
@@ -34,7 +35,7 @@ PAGES: tuple[Page, ...] = (
     Page("GET", "/", For.SIGNED_IN, projects.show_projects),
     Page("GET", "/try", For.SIGNED_IN, trying.show_try),
     Page("GET", tokens.TOKENS, For.ADMIN, tokens.show_tokens),
-    Page("POST", tokens.TOKENS, For.ADMIN, tokens.make),
+    Page("POST", tokens.TOKENS, For.ADMIN, issuing.make),
     Page("GET", f"{tokens.TOKENS}/{{id}}/revoke", For.ADMIN, tokens.show_revoking),
     Page("POST", f"{tokens.TOKENS}/{{id}}/revoke", For.ADMIN, tokens.revoke),
     Page("GET", "/overview", For.ADMIN, overview.show_overview),

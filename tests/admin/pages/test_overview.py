@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from docsredirect.admin import edges
-from docsredirect.admin.edges import Edge
-from docsredirect.domain.settings import Address
+from docsredirect.domain.errors import InvalidSettings
+from docsredirect.domain.settings import MAX_EDGES, Address, load
 from docsredirect.edge.listening import listen
 from docsredirect.ops import server
 from docsredirect.ops.server import Ops
@@ -38,13 +38,18 @@ async def _ops(folder: Path) -> AsyncIterator[str]:
 async def _answering(answer: Callable[[asyncio.StreamWriter], Any]) -> AsyncIterator[str]:
     """Run a server that reads a request and leaves the rest to `answer`."""
 
+    writers: list[asyncio.StreamWriter] = []
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         await reader.readuntil(b"\r\n\r\n")
         answer(writer)
 
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with listening:
         yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        for writer in writers:
+            writer.close()
 
 
 def _held(admin: Admin, **fields: Any) -> dict[str, Any]:
@@ -69,7 +74,13 @@ async def test_an_empty_service_says_what_to_do_next(admin: Admin) -> None:
 
 async def test_rows_are_counted_by_their_state(admin: Admin) -> None:
     """A rule from a page named record that says null is no tombstone."""
-    for project, fields in (("a", {}), ("b", {"rules": {"record": None}}), ("c", {"state": "gone"}), ("d", {}), ("e", {})):
+    for project, fields in (
+        ("a", {}),
+        ("b", {"rules": {"record": None}}),
+        ("c", {"state": "gone"}),
+        ("d", {}),
+        ("e", {}),
+    ):
         await admin.put(record(project, **fields), CREATE)
     await admin.ask("DELETE", "projects/e", headers=ANY)
     async with visiting(admin.port, BOOTSTRAP) as visitor:
@@ -111,7 +122,10 @@ async def test_last_changes_are_those_of_this_process(admin: Admin) -> None:
         ({}, "up to date"),
         ({"sequence": 0}, "1 behind"),
         ({"stale": True}, "stale It has not reached the store"),
-        ({"reason": "shards/00 <b>is not</b> what it says", "refused_sequence": 9}, "refuses the table shards/00 <b>is not</b>"),
+        (
+            {"reason": "shards/00 <b>is not</b> what it says", "refused_sequence": 9},
+            "refuses the table shards/00 <b>is not</b>",
+        ),
         ({"epoch": "fedcba9876543210"}, "another epoch It holds the epoch fedcba9876543210."),
         ({"ready": False, "problem": "The store does not answer."}, "not ready The store does not answer."),
         ({"reported": 0.0}, "silent It has not said for"),
@@ -212,7 +226,7 @@ async def test_only_names_are_taken_from_an_edge() -> None:
     )
     async with _answering(_http(body)) as url:
         (edge,) = await edges.ask([url])
-    assert isinstance(edge, Edge) and edge.status is not None
+    assert edge.status is not None
     assert edge.status.asked == {"good": 4}
 
 
@@ -226,3 +240,16 @@ async def test_with_the_store_gone_the_overview_tells_what_was_seen_last(admin: 
     assert seen.status == 200
     assert "The published table cannot be read now" in seen.text
     assert "Active 1" in seen.text
+
+
+def test_edges_are_named_by_their_addresses() -> None:
+    """Separated by commas or blanks, each once; all of the setting is refused where one is no address."""
+    given = "http://10.0.0.1:9090/, https://ops.example.org/edge http://10.0.0.1:9090/"
+    assert load({"DOCSREDIRECT_EDGES": given}).settings.edges == (
+        "http://10.0.0.1:9090",
+        "https://ops.example.org/edge",
+    )
+    many = " ".join(f"http://10.0.0.1:{port}" for port in range(1, MAX_EDGES + 2))
+    for wrong in ("10.0.0.1:9090", "http://a?x", "mailto:a@example.org", "http://a ftp://b", many):
+        with pytest.raises(InvalidSettings, match=r"DOCSREDIRECT_EDGES is .* Give "):
+            load({"DOCSREDIRECT_EDGES": wrong})

@@ -10,7 +10,9 @@ RIGHT_TO_LEFT = "\u202e"
 
 
 async def _fill(admin: Admin, count: int) -> None:
-    lines = "".join(f'{{"project":"Project.{n:03}","target":"https://p{n}.example.org/","path":"keep"}}\n' for n in range(count))
+    lines = "".join(
+        f'{{"project":"Project.{n:03}","target":"https://p{n}.example.org/","path":"keep"}}\n' for n in range(count)
+    )
     answer = await admin.post("import", body=lines.encode(), headers={"Content-Type": "application/jsonl"})
     assert answer.status == 200
 
@@ -142,7 +144,8 @@ async def test_what_no_page_links_to_is_told(admin: Admin, path: str, status: in
 async def test_the_fullest_page_stays_small(admin: Admin) -> None:
     """Fifty of the longest names with targets that grow when they are escaped."""
     lines = "".join(
-        f'{{"project":"{n:03}{"x" * 125}","target":"https://p.example.org/{"&" * 2_000}/","path":"keep"}}\n' for n in range(50)
+        f'{{"project":"{n:03}{"x" * 125}","target":"https://p.example.org/{"&" * 2_000}/","path":"keep"}}\n'
+        for n in range(50)
     )
     await admin.post("import", body=lines.encode(), headers={"Content-Type": "application/jsonl"})
     async with visiting(admin.port, BOOTSTRAP) as visitor:
