@@ -2,7 +2,7 @@
 # ARGS is handed on:  make test ARGS='-k sitemap'   make run ARGS='--help'
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench drill fuzz lock clean
+.PHONY: help run test check bench drill fuzz shots lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -38,13 +38,17 @@ fuzz: $(READY) ## Search for what breaks the decision or the API, with many more
 	@SCHEMATHESIS_EXAMPLES=$${SCHEMATHESIS_EXAMPLES:-1000} $(BIN)/python -m pytest tests/domain \
 		tests/admin/test_schemathesis.py --hypothesis-profile=fuzz --timeout=3600 $(ARGS)
 
+shots: $(READY) ## Take the pictures of the README anew; make shots ARGS='--all FOLDER' takes every page.
+	@sh tests/install-real-parts.sh
+	@$(BIN)/python -m tests.e2e.shots $(ARGS)
+
 # The development lock is made under the runtime lock, so the tests run what is shipped.
 lock: $(READY) ## Pin all dependencies anew, with hashes.
 	@$(COMPILE) -o requirements.lock
 	@$(COMPILE) --extra dev --constraint requirements.lock -o requirements-dev.lock
 
 clean: ## Remove .venv and what the tools leave. The store's folder stays.
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	find docsredirect tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One virtual environment for everything, made from nothing whenever the lock changes, so that nothing lingers in it.

@@ -16,6 +16,7 @@ from aiohttp import hdrs, web
 from docsredirect.admin.errors import BodyTooLarge, BodyTooSlow, InvalidBody, PreconditionRequired, WrongContentType
 from docsredirect.domain import json_text
 from docsredirect.domain.errors import Fault, InvalidRecord, MalformedText, pointer_to, shorten
+from docsredirect.domain.faults import Faults
 from docsredirect.domain.preconditions import Precondition
 
 MAX_BODY = 1024 * 1024
@@ -29,6 +30,9 @@ BODY_SECONDS = 30.0
 
 IMPORT_SECONDS = 300.0
 """How long an import may take to come."""
+
+STALL_SECONDS = 10.0
+"""How long a body may stand still: imports take turns, and one that was cut off must not keep the others waiting."""
 
 MAX_REASON = 1_000
 MAX_BEHALF = 200
@@ -64,18 +68,22 @@ async def read_lines(request: web.Request) -> bytes:
 
 
 async def read_body(request: web.Request, limit: int, seconds: float) -> bytes:
-    """Return a body of at most `limit` bytes that comes within `seconds`."""
+    """Return a body of at most `limit` bytes that comes within `seconds`, never standing still for `STALL_SECONDS`."""
     too_large = BodyTooLarge(f"The body is larger than {limit} bytes, which is the most that is read here.")
     if (request.content_length or 0) > limit:
         raise too_large
-    body = bytearray()
+    body, clock = bytearray(), asyncio.get_running_loop().time
+    end = clock() + seconds
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout_at(min(end, clock() + STALL_SECONDS)) as patience:
             async for chunk in request.content.iter_any():
                 body += chunk
                 if len(body) > limit:
                     raise too_large
+                patience.reschedule(min(end, clock() + STALL_SECONDS))
     except TimeoutError as error:
+        if patience.when() != end:
+            raise BodyTooSlow(f"No byte of the body came for {STALL_SECONDS:g} seconds.") from error
         raise BodyTooSlow(f"The body did not come within {seconds:g} seconds.") from error
     return bytes(body)
 
@@ -99,11 +107,14 @@ class Fields:
         if not isinstance(body, Mapping):
             raise InvalidBody([Fault("", "type", f"The body is a JSON object with the fields {', '.join(known)}.")])
         self._body = body
-        self._faults = [
-            Fault(pointer_to(name), "unknown-field", f"{shorten(name)} is no field here; {', '.join(known)} are.")
-            for name in body
-            if name not in known
-        ]
+        accepted = ", ".join(known)
+
+        def unknown(name: str) -> Fault:
+            return Fault(pointer_to(name), "unknown-field", f"{shorten(name)} is no field here; {accepted} are.")
+
+        faults = Faults()
+        faults.extend_for((name for name in body if name not in known), unknown)
+        self._faults = faults.listed()
 
     def take(self, name: str, parse: Callable[[Any], T]) -> T | None:
         """Return a field as `parse` reads it, which raises `InvalidRecord`; None where it is not there or is wrong."""

@@ -6,7 +6,8 @@ It is DOCSREDIRECT_ADMIN_TOKEN or, where the store is a folder, the content of a
 
 import os
 import secrets
-import time
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +17,6 @@ from docsredirect.store import folder_of
 
 FILE = "admin-token"
 _RANDOM_BYTES = 32
-_GLANCES, _GLANCE_SECONDS = 20, 0.05
-"""How often, and how long apart, a file is looked at that another process has made and not written to yet."""
 
 _NEEDED = """\
 DOCSREDIRECT_ADMIN_TOKEN is not set, and {store} is no folder where a token could be made and kept.
@@ -38,17 +37,27 @@ def admin_token(settings: Settings) -> AdminToken:
     if settings.admin_token is not None or folder is None:
         return AdminToken(required_admin_token(settings))
     path = folder / FILE
+    with suppress(FileNotFoundError):
+        return AdminToken(_read(path))
     folder.mkdir(parents=True, exist_ok=True)
     token = secrets.token_urlsafe(_RANDOM_BYTES)
+    return AdminToken(token, path) if _keep(token, path) else AdminToken(_read(path))
+
+
+def _keep(token: str, path: Path) -> bool:
+    """Put a token in a file that is whole from the start, for nobody else to read; tell whether there was none yet."""
+    descriptor, draft = tempfile.mkstemp(prefix=f".{FILE}-", dir=path.parent)  # mode 0600
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(token + "\n")
+            file.flush()
+            os.fsync(descriptor)
+        os.link(draft, path)
     except FileExistsError:
-        return AdminToken(_read(path))
-    with open(descriptor, "w", encoding="ascii") as file:
-        file.write(token + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return AdminToken(token, path)
+        return False
+    finally:
+        os.unlink(draft)
+    return True
 
 
 def existing_admin_token(settings: Settings) -> str | None:
@@ -75,11 +84,9 @@ def _folder(settings: Settings) -> Path | None:
 
 
 def _read(path: Path) -> str:
-    for _ in range(_GLANCES):
-        token = path.read_text(encoding="ascii", errors="replace").strip()
-        if len(token) >= MIN_SECRET and token.isascii() and token.isprintable() and " " not in token:
-            return token
-        time.sleep(_GLANCE_SECONDS)
+    token = path.read_text(encoding="ascii", errors="replace").strip()
+    if len(token) >= MIN_SECRET and token.isascii() and token.isprintable() and " " not in token:
+        return token
     raise WrongUse(
         f"{path} holds no token of at least {MIN_SECRET} visible ASCII characters. Remove it to have one made at "
         "the next start, or set DOCSREDIRECT_ADMIN_TOKEN."

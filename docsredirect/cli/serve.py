@@ -1,9 +1,11 @@
 """`docsredirect serve`: open the ports, then become the parent of the processes that serve on them."""
 
 import os
+import resource
 import signal
 import socket
 import sys
+from contextlib import suppress
 from importlib import resources
 from typing import NoReturn
 
@@ -83,11 +85,12 @@ def serve(sample: bool, edge_only: bool, admin_only: bool) -> None:
     # Before there are workers, so that it happens once; in this process, because the parent is small all the same:
     # becoming it lets go of everything that was imported for this.
     if "admin" in listeners:
-        _make_admin_token(settings)
+        _make_admin_token(settings, required=admin_only)
     if sample:
         terminal.run(_load_sample(settings))
     signal.pthread_sigmask(signal.SIG_BLOCK, parent.SIGNALS)  # until the parent, which removes the folder, can obey
     folder = run_folder.make()
+    _allow_many_connections()
     for name, listener in listeners.items():
         host, port = listener.getsockname()[:2]
         log.info("listening", face=name, host=host, port=port, store=settings.store, workers=settings.workers)
@@ -109,16 +112,29 @@ def _listen(settings: Settings, name: str) -> socket.socket:
         raise click.ClickException(f"{error.strerror}. Set {variable} to another host:port.") from error
 
 
-def _make_admin_token(settings: Settings) -> None:
-    """Make sure that there is a bootstrap token. A store that cannot be used now does not keep the edge from serving:
-    tokens that were issued are good without it."""
+def _make_admin_token(settings: Settings, *, required: bool) -> None:
+    """Make sure that there is a bootstrap token. A store that cannot be used now does not keep the service from
+    serving, and a file that holds none does not keep the edge from it: tokens that were issued are good without."""
     try:
         token, made_in = bootstrap.admin_token(settings)
+    except terminal.WrongUse as error:
+        if required:
+            raise
+        log.warning("no bootstrap token", reason=error.message)
+        return
     except OSError as error:
         log.warning("no bootstrap token was made", reason=f"{settings.store}: {error.strerror}")
         return
     if made_in is not None:
         click.echo(_MADE.format(path=made_in, token=token), err=True, nl=False)
+
+
+def _allow_many_connections() -> None:
+    """Let the processes hold as many connections as the system allows: the usual 1,024 descriptors would be taken up
+    by as many clients that keep theirs open."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # where no limit is a limit that cannot be set, what there is has to do
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _stop_at_once_on_signals() -> None:

@@ -47,12 +47,14 @@ def load_settings() -> settings.Loaded:
 def set_up_logging(level: str) -> None:
     """Log to standard error from `level` up: lines for people on a terminal, JSON anywhere else."""
     on_terminal = sys.stderr.isatty()
+    # Without the local variables of a traceback, which hold tokens and credentials.
+    for_people = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *([] if on_terminal else [structlog.processors.format_exc_info]),
-            structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer(),
+            for_people if on_terminal else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),

@@ -7,6 +7,7 @@ import msgspec
 
 from docsredirect.domain import names, rules, targets
 from docsredirect.domain.errors import Fault, InvalidRecord, pointer_to, shorten
+from docsredirect.domain.faults import Faults
 from docsredirect.domain.hosts import HostRules
 
 PathPolicy = Literal["keep", "clean", "root"]
@@ -60,13 +61,14 @@ def to_fields(record: Record) -> dict[str, Any]:
 def parse_record(raw: object, hosts: HostRules) -> Checked:
     """Check a decoded JSON value and return the record in normal form.
 
-    Raises `InvalidRecord` with every fault of the value at once.
+    Raises `InvalidRecord` with every fault of the value at once; of more than `MAX_FAULTS` it counts the rest.
     """
     if not isinstance(raw, Mapping):
         raise InvalidRecord([Fault("", "type", "A record is a JSON object.")])
-    faults = _field_faults(raw)
+    faults = Faults()
+    _check_fields(raw, faults)
     project = _text(raw, "project", faults)
-    faults += _project_faults(project)
+    faults.extend(_project_faults(project))
     path = _choice(raw, "path", _PATHS, None, faults)
     status = _choice(raw, "status", _STATUSES, 301, faults)
     state = _choice(raw, "state", _STATES, "active", faults)
@@ -74,7 +76,7 @@ def parse_record(raw: object, hosts: HostRules) -> Checked:
     # With the policy unknown, it is unknown too whether the target gets a slash for relative rules to stand on.
     checked_rules = _rules(raw, None if path is None else target, hosts, faults)
     if faults:
-        raise InvalidRecord(faults)
+        raise InvalidRecord(faults.listed())
     assert project is not None and target is not None
     record = Record(project=project, target=target, path=path, status=status, state=state, rules=checked_rules)
     size = len(msgspec.json.encode(record))
@@ -84,17 +86,18 @@ def parse_record(raw: object, hosts: HostRules) -> Checked:
     return Checked(record, _warnings(record))
 
 
-def _field_faults(raw: Mapping[str, object]) -> list[Fault]:
-    faults = [Fault(f"/{field}", "missing", f"`{field}` is required.") for field in _REQUIRED if field not in raw]
+def _check_fields(raw: Mapping[str, object], faults: Faults) -> None:
+    faults.extend(Fault(f"/{field}", "missing", f"`{field}` is required.") for field in _REQUIRED if field not in raw)
     accepted = ", ".join(_FIELDS)
-    for field in raw:
-        if field not in _FIELDS:
-            detail = f"{shorten(field)} is not a field of a record. The fields are {accepted}."
-            faults.append(Fault(pointer_to(field), "unknown-field", detail))
-    return faults
+
+    def unknown(field: str) -> Fault:
+        detail = f"{shorten(field)} is not a field of a record. The fields are {accepted}."
+        return Fault(pointer_to(field), "unknown-field", detail)
+
+    faults.extend_for((field for field in raw if field not in _FIELDS), unknown)
 
 
-def _text(raw: Mapping[str, object], field: str, faults: list[Fault]) -> str | None:
+def _text(raw: Mapping[str, object], field: str, faults: Faults) -> str | None:
     value = raw.get(field)
     if isinstance(value, str):
         return value
@@ -122,7 +125,7 @@ def _project_faults(project: str | None) -> list[Fault]:
     return []
 
 
-def _choice(raw: Mapping[str, object], field: str, choices: tuple[Any, ...], default: Any, faults: list[Fault]) -> Any:
+def _choice(raw: Mapping[str, object], field: str, choices: tuple[Any, ...], default: Any, faults: Faults) -> Any:
     value = raw.get(field, default)
     # By type too: True and 301.0 equal numbers that they are not.
     if field not in raw or any(value == choice and type(value) is type(choice) for choice in choices):
@@ -133,25 +136,21 @@ def _choice(raw: Mapping[str, object], field: str, choices: tuple[Any, ...], def
     return default
 
 
-def _target(raw: Mapping[str, object], path: object, hosts: HostRules, faults: list[Fault]) -> str | None:
+def _target(raw: Mapping[str, object], path: object, hosts: HostRules, faults: Faults) -> str | None:
     target = _text(raw, "target", faults)
     if target is None:
         return None
     url, found = targets.check_target(target, hosts, "/target", base=path in ("keep", "clean"))
-    faults += found
+    faults.extend(found)
     return url
 
 
-def _rules(
-    raw: Mapping[str, object], target: str | None, hosts: HostRules, faults: list[Fault]
-) -> dict[str, str | None]:
+def _rules(raw: Mapping[str, object], target: str | None, hosts: HostRules, faults: Faults) -> dict[str, str | None]:
     value = raw.get("rules", {})
     if not isinstance(value, Mapping):
         faults.append(Fault("/rules", "type", "`rules` is a JSON object, from → to."))
         return {}
-    checked, found = rules.check_rules(value, target, hosts)
-    faults += found
-    return checked
+    return rules.check_rules(value, target, hosts, faults)
 
 
 def _warnings(record: Record) -> list[Fault]:

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from docsredirect.domain import escapes, paths, targets
 from docsredirect.domain.errors import Fault, pointer_to, shorten
+from docsredirect.domain.faults import Faults
 from docsredirect.domain.hosts import HostRules
 
 MAX_RULES = 1_000
@@ -15,13 +15,6 @@ MAX_FROM = 1_024
 STAR = "*"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-class CheckedRules(NamedTuple):
-    """The rules in normal form, sorted, and what is wrong with them."""
-
-    rules: dict[str, str | None]
-    faults: list[Fault]
 
 
 def match_key(source: str) -> tuple[str, str]:
@@ -34,12 +27,17 @@ def match_key(source: str) -> tuple[str, str]:
     return ("page", paths.page_key(path))
 
 
-def check_rules(rules: Mapping[str, object], target: str | None, hosts: HostRules) -> CheckedRules:
-    """Check a whole map. `target` is the record's own in normal form, or None where that has faults itself."""
-    faults: list[Fault] = []
+def check_rules(
+    rules: Mapping[str, object], target: str | None, hosts: HostRules, faults: Faults
+) -> dict[str, str | None]:
+    """Return the rules in normal form, sorted, and add to `faults` what is wrong with them.
+
+    `target` is the record's own in normal form, or None where that has faults itself.
+    """
     if len(rules) > MAX_RULES:
         detail = f"There are {len(rules)} rules. At most {MAX_RULES} are accepted."
-        return CheckedRules({}, [Fault("/rules", "rules-too-many", detail)])
+        faults.append(Fault("/rules", "rules-too-many", detail))
+        return {}
     checked: dict[str, str | None] = {}
     seen: dict[tuple[str, str], str] = {}
     for source, to in sorted(rules.items()):
@@ -49,8 +47,8 @@ def check_rules(rules: Mapping[str, object], target: str | None, hosts: HostRule
             detail = f"{shorten(source)} is the same page or folder as {shorten(first)}. Keep one."
             source_faults.append(Fault(pointer, "from-duplicate", detail))
         checked[source], to_faults = _check_to(source, to, target, hosts)
-        faults += source_faults + to_faults
-    return CheckedRules(checked, faults)
+        faults.extend(source_faults + to_faults)
+    return checked
 
 
 def _from_faults(source: str, pointer: str) -> Iterator[Fault]:

@@ -5,13 +5,14 @@ project are a conflict to report, not to choose.
 """
 
 from codecs import BOM_UTF8
-from collections.abc import Iterator
-from typing import IO, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any, NamedTuple
 
 import msgspec
 
 from docsredirect.domain import json_text
 from docsredirect.domain.errors import Fault, InvalidRecord, MalformedText, shorten
+from docsredirect.domain.faults import Faults
 from docsredirect.domain.hosts import HostRules
 from docsredirect.domain.records import MAX_RECORD_BYTES, Checked, Record, parse_record
 from docsredirect.formats import conveyor
@@ -19,10 +20,9 @@ from docsredirect.formats import conveyor
 MAX_LINE = 8 * MAX_RECORD_BYTES
 """The longest line in bytes: room for any legal record, also with every character as an escape of six."""
 
-
 MAX_LISTED = 10_000
-"""How many refused lines are listed with their faults, and how many with warnings: a file may hold millions of them,
-and nobody reads on."""
+"""How many faults of refused lines are listed, and how many warnings: a file may hold millions of them, and nobody
+reads on."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -41,7 +41,24 @@ class Batch(msgspec.Struct):
     repeated: int = 0
     """Lines that say again what an earlier line said."""
     unlisted: int = 0
-    """Lines that were refused after `MAX_LISTED` others."""
+    """Lines that were refused after those whose faults came to `MAX_LISTED`."""
+
+
+class _Listed:
+    """Lines with their faults, up to `MAX_LISTED` faults: those of a line are there whole or not at all."""
+
+    def __init__(self) -> None:
+        self.lines: list[Refusal] = []
+        self.left_out = 0
+        self._room = MAX_LISTED
+
+    def add(self, line: int, faults: Sequence[Fault]) -> None:
+        """List a line, or count it."""
+        if self.left_out or len(faults) > self._room:
+            self.left_out += 1
+        else:
+            self._room -= len(faults)
+            self.lines.append(Refusal(line, tuple(faults)))
 
 
 class _Said(NamedTuple):
@@ -55,38 +72,37 @@ class _Said(NamedTuple):
 
 def read_batch(file: IO[bytes], hosts: HostRules) -> Batch:
     """Read a whole file. Never raises for what is in it."""
-    batch = Batch()
+    batch, refused, warned = Batch(), _Listed(), _Listed()
     said: dict[str, _Said] = {}
     for number, text in _numbered(file):
         try:
             record, warnings = _parse(text, hosts)
         except InvalidRecord as error:
-            if len(batch.refusals) < MAX_LISTED:
-                batch.refusals.append(Refusal(number, tuple(error.faults)))
-            else:
-                batch.unlisted += 1
+            refused.add(number, error.faults)
             continue
-        if warnings and len(batch.warnings) < MAX_LISTED:
-            batch.warnings.append(Refusal(number, tuple(warnings)))
+        if warnings:
+            warned.add(number, warnings)
         about = said.setdefault(record.name, _Said(record, [], []))
         about.lines.append(number)
         if msgspec.structs.replace(record, project=about.record.project) != about.record:
             about.others.append(number)
     for name, about in said.items():
         if about.others:
-            batch.refusals += _conflict(name, about)
+            _add_conflict(name, about, refused)
         else:
             batch.records[name] = about.record
             batch.repeated += len(about.lines) - 1
-    batch.refusals.sort(key=lambda refusal: refusal.line)
+    batch.refusals = sorted(refused.lines, key=lambda refusal: refusal.line)
+    batch.warnings, batch.unlisted = warned.lines, refused.left_out
     return batch
 
 
-def _conflict(name: str, about: _Said) -> Iterator[Refusal]:
+def _add_conflict(name: str, about: _Said, refused: _Listed) -> None:
+    others = set(about.others)
     for line in about.lines:
-        other = about.others[0] if line not in about.others else about.lines[0]
+        other = about.lines[0] if line in others else about.others[0]
         detail = f"Line {other} says something else of {shorten(name)}. Keep the one that is meant."
-        yield Refusal(line, (Fault("", "conflict", detail),))
+        refused.add(line, [Fault("", "conflict", detail)])
 
 
 def _parse(text: bytes | None, hosts: HostRules) -> Checked:
@@ -96,9 +112,16 @@ def _parse(text: bytes | None, hosts: HostRules) -> Checked:
         value = json_text.loads(text)
     except MalformedText as error:
         raise InvalidRecord([Fault("", "malformed", str(error))]) from error
-    if conveyor.is_row(value):
+    return _parse_row(value, hosts) if conveyor.is_row(value) else parse_record(value, hosts)
+
+
+def _parse_row(value: Mapping[str, Any], hosts: HostRules) -> Checked:
+    try:
         return conveyor.parse_row(value, hosts)
-    return parse_record(value, hosts)
+    except InvalidRecord as error:
+        faults = Faults()  # it may have any number of fields that are none
+        faults.extend(error.faults)
+        raise InvalidRecord(faults.listed()) from error
 
 
 def _numbered(file: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:

@@ -58,6 +58,7 @@ class DirectoryStore:
         self._root = root.absolute()
         self._readers, self._writers = Threads("directory-reader"), Threads("directory-writer")
         self._seen = self._prepared = False
+        self._mine = [threading.Lock() for _ in range(_LOCKS)]
         self._closed = threading.Event()
 
     @property
@@ -90,16 +91,16 @@ class DirectoryStore:
 
     async def delete(self, key: str) -> None:
         """Remove an object, if there is one."""
-        path, lock = self._path(key), _lock_of(key)
+        path, number = self._path(key), _lock_of(key)
         deadline = time.monotonic() + _WRITE_SECONDS * _LOCK_PART
 
         def work() -> None:
             self._prepare()
-            with self._locked(lock, deadline), suppress(FileNotFoundError):
+            with self._locked(number, deadline), suppress(FileNotFoundError):
                 path.unlink()
                 _sync_folder(path.parent)
 
-        await self._run(self._writers, work, lock, _WRITE_SECONDS)
+        await self._run(self._writers, work, str(number), _WRITE_SECONDS)
 
     async def list_objects(self, prefix: str) -> AsyncIterator[Listed]:
         """Go through the objects whose keys begin with `prefix`, in the order of their keys."""
@@ -157,14 +158,14 @@ class DirectoryStore:
             raise FileNotFoundError(f"the folder {self._root} is no longer a store")
 
     async def _write(self, key: str, body: bytes, allowed: _Precondition | None) -> str:
-        path, lock = self._path(key), _lock_of(key)
+        path, number = self._path(key), _lock_of(key)
         deadline = time.monotonic() + _WRITE_SECONDS * _LOCK_PART
 
         def work() -> str:
             self._prepare()
             temporary = _write_temporary(self._root / _TEMPORARY_FOLDER, body)
             try:
-                with self._locked(lock, deadline):
+                with self._locked(number, deadline):
                     if allowed is not None:
                         present = self._read(path)
                         if not allowed(None if present is None else _etag(present)):
@@ -176,23 +177,27 @@ class DirectoryStore:
                 temporary.unlink(missing_ok=True)
             return _etag(body)
 
-        return await self._run(self._writers, work, lock, _WRITE_SECONDS)
+        return await self._run(self._writers, work, str(number), _WRITE_SECONDS)
 
     @contextmanager
-    def _locked(self, lock: str, deadline: float) -> Iterator[None]:
-        descriptor = os.open(self._root / _LOCK_FOLDER / lock, os.O_RDWR | os.O_CREAT, 0o666)
+    def _locked(self, number: int, deadline: float) -> Iterator[None]:
+        """Hold a lock: first among the threads of this process, which need not look again and again."""
+        mine, lock = self._mine[number], self._root / _LOCK_FOLDER / f"{number:02x}"
+        if not mine.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise _held(lock)
         try:
-            pause = _FIRST_PAUSE
-            while not _is_taken(descriptor):
-                if time.monotonic() >= deadline or self._closed.wait(pause):
-                    raise StoreUnavailable(
-                        f"Another process holds {self._root / _LOCK_FOLDER / lock} and does not let go of it. "
-                        "It may have been stopped: let it go on, or end it."
-                    )
-                pause = min(2 * pause, _LONGEST_PAUSE)
-            yield
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                pause = _FIRST_PAUSE
+                while not _is_taken(descriptor):
+                    if time.monotonic() >= deadline or self._closed.wait(pause):
+                        raise _held(lock)
+                    pause = min(2 * pause, _LONGEST_PAUSE)
+                yield
+            finally:
+                os.close(descriptor)
         finally:
-            os.close(descriptor)
+            mine.release()
 
     def _keys(self, prefix: str) -> list[str]:
         def note(error: OSError) -> None:
@@ -221,8 +226,14 @@ class DirectoryStore:
         return described
 
 
-def _lock_of(key: str) -> str:
-    return f"{hashlib.sha256(key.encode()).digest()[0] % _LOCKS:02x}"
+def _lock_of(key: str) -> int:
+    return hashlib.sha256(key.encode()).digest()[0] % _LOCKS
+
+
+def _held(lock: Path) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"Another process holds {lock} and does not let go of it. It may have been stopped: let it go on, or end it."
+    )
 
 
 def _is_taken(descriptor: int) -> bool:

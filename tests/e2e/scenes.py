@@ -314,7 +314,7 @@ async def token_revoke(site: Site, person: Person) -> None:
 
 @scene
 async def overview(site: Site, person: Person) -> None:
-    """The overview, with an edge that does not answer."""
+    """The overview, where no edge runs beside it."""
     await _admin(site, person, "/overview")
 
 
@@ -322,6 +322,7 @@ async def overview(site: Site, person: Person) -> None:
 async def overview_working(site: Site, person: Person) -> None:
     """The overview, with two processes of an edge on this machine, and names that are asked for in vain."""
     await fill(site)
+    await site.admin.services.refresh()
     table = site.admin.services.replica.applied
     assert table is not None
     state = ProcessState(

@@ -29,6 +29,8 @@ class Shot(NamedTuple):
     dark: bool = False
     whole: bool = False
     """Whether all of the page is taken, or what a window shows of it."""
+    at: str = ""
+    """A selector of what the window begins with."""
 
     @property
     def file(self) -> str:
@@ -37,9 +39,9 @@ class Shot(NamedTuple):
 
 
 SHOTS = (
-    Shot("project-preview", "desktop", (1024, 1400), whole=True),
+    Shot("project-preview", "desktop", (1024, 860), at="#preview-title"),
     Shot("project-live", "phone", PHONE),
-    Shot("overview-working", "dark", (1024, 1000), dark=True),
+    Shot("overview-working", "dark", (1024, 860), dark=True),
 )
 
 
@@ -56,9 +58,11 @@ async def take(browser: Browser, shot: Shot, folder: Path) -> int:
     play = next(scene.play for scene in SCENES if scene.name == shot.scene)
     width, height = shot.size
     options = {"viewport": {"width": width, "height": height}, "color_scheme": "dark" if shot.dark else "light"}
-    environ = {"DOCSREDIRECT_INDEX_URL": "https://index.example.org", "DOCSREDIRECT_EDGES": "http://127.0.0.1:9"}
+    environ = {"DOCSREDIRECT_INDEX_URL": "https://index.example.org"}
     async with running_site(environ) as site, someone(browser, site.origins, **options) as person:
         await play(site, person)
+        if shot.at:
+            await person.page.locator(shot.at).evaluate("(element) => { element.scrollIntoView(); scrollBy(0, -24); }")
         return len(await person.page.screenshot(path=folder / shot.file, full_page=shot.whole, animations="disabled"))
 
 

@@ -1,13 +1,15 @@
 """The directory store: the contract of every store, and what only a folder on a disk can go through."""
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import pytest_asyncio
 
 from docsredirect.domain.errors import StoreUnavailable
 from docsredirect.store import DirectoryStore, Store, open_store
+from docsredirect.store.threads import SHARE, THREADS
 from tests.store.contract import Connect, StoreContract, increment, keys_of
 from tests.store.processes import crash_body
 
@@ -391,3 +394,101 @@ async def test_a_disk_that_hangs_is_unavailable_and_can_be_closed(
         await store.close()
     with (tmp_path / "k").open("wb"):
         pass  # lets the reader go, which this process would otherwise wait for at its end
+
+
+@contextmanager
+def held(folder: Path, *, names: tuple[str, ...] = ()) -> Iterator[None]:
+    """Hold the locks of those names, or all, as a process does that was stopped in the middle of a write."""
+    (folder / ".locks").mkdir(parents=True, exist_ok=True)
+    with ExitStack() as files:
+        for name in names or tuple(f"{number:02x}" for number in range(64)):
+            fcntl.flock(files.enter_context((folder / ".locks" / name).open("w")), fcntl.LOCK_EX)
+        yield
+
+
+WRITES: dict[str, Operation] = {name: OPERATIONS[name] for name in ("create", "replace", "put", "delete")}
+
+
+@pytest.mark.parametrize("operation", WRITES.values(), ids=WRITES)
+async def test_a_lock_that_is_not_let_go_of_is_unavailable(
+    store: DirectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: Operation
+) -> None:
+    """A write gives up in its time and says why; it leaves no file and no thread behind, and the next one works."""
+    monkeypatch.setattr("docsredirect.store.directory._WRITE_SECONDS", 0.5)
+    with held(tmp_path / "store"):
+        for _ in range(2):
+            stuck = [operation(store) for _ in range(2 * SHARE)]
+            outcomes = await asyncio.gather(*stuck, return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}
+            assert any("holds" in str(outcome) and "let it go on, or end it" in str(outcome) for outcome in outcomes)
+    assert entries(tmp_path / "store" / ".tmp") == []
+    await store.put("projects/six.json", b"x")
+    assert await store.get("projects/six.json") is not None
+
+
+async def test_stuck_writes_keep_nobody_from_reading(store: DirectoryStore, tmp_path: Path) -> None:
+    """However many writes wait for a process that was stopped, reads and listings answer at once."""
+    await store.create("a.json", b"x")
+    with held(tmp_path / "store"):
+        writing = [asyncio.create_task(store.put(f"b/{number}", b"y")) for number in range(4 * THREADS)]
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(2):
+            assert await store.get("a.json") is not None
+            assert await keys_of(store, "") == ["a.json"]
+    await asyncio.gather(*writing)
+    assert len(await keys_of(store, "b/")) == 4 * THREADS
+
+
+async def test_a_stuck_lock_keeps_nobody_from_writing_elsewhere(store: DirectoryStore, tmp_path: Path) -> None:
+    """Writes to one lock take only their share of the threads."""
+    await store.create("a.json", b"x")
+    (name,) = entries(tmp_path / "store" / ".locks")
+    others = [f"b/{number}" for number in range(20)]
+    with held(tmp_path / "store", names=(name,)):
+        writing = [asyncio.create_task(store.put("a.json", b"y")) for _ in range(2 * THREADS)]
+        await asyncio.sleep(0.1)
+        done, _ = await asyncio.wait([asyncio.create_task(store.put(key, b"z")) for key in others], timeout=10)
+        assert len(done) >= 15  # the rest may have that lock too
+    await asyncio.gather(*writing)
+
+
+async def test_a_file_that_hangs_keeps_nobody_from_reading_others(store: DirectoryStore, tmp_path: Path) -> None:
+    """Reads of it (a pipe that nobody writes to) take only their share of the threads."""
+    await store.create("a.json", b"x")
+    os.mkfifo(tmp_path / "store" / "k")
+    reading = [asyncio.create_task(store.get("k")) for _ in range(2 * THREADS)]
+    await asyncio.sleep(0.1)
+    async with asyncio.timeout(2):
+        assert await store.get("a.json") is not None
+    for task in reading:
+        task.cancel()
+    await asyncio.wait(reading)
+    with (tmp_path / "store" / "k").open("wb"):
+        pass  # lets the readers go
+
+
+async def test_a_write_that_nobody_waits_for_any_more_is_not_begun(store: DirectoryStore, tmp_path: Path) -> None:
+    """It stood behind others for a thread: done long after, it would surprise whoever was told that it failed."""
+    await store.create("a.json", b"x")
+    with held(tmp_path / "store"):
+        stuck = [asyncio.create_task(store.put(f"b/{number}", b"y")) for number in range(4 * THREADS)]
+        await asyncio.sleep(0.1)
+        late = asyncio.create_task(store.put("late.json", b"x"))
+        await asyncio.sleep(0.1)
+        late.cancel()
+        await asyncio.wait([late])
+    await asyncio.gather(*stuck)
+    assert await store.get("late.json") is None
+
+
+async def test_a_store_that_waits_for_a_lock_can_be_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing makes the waiting write give up, so that the process can end."""
+    monkeypatch.setattr("docsredirect.store.directory._CLOSE_SECONDS", 0.2)
+    store = DirectoryStore(tmp_path / "store")
+    with held(tmp_path / "store"):
+        writing = [asyncio.create_task(store.put("a.json", b"x")) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(5):
+            await store.close()
+            outcomes = await asyncio.gather(*writing, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}

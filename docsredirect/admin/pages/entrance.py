@@ -30,7 +30,7 @@ class PageEntrance:
             except DocsRedirectError as error:
                 if error.status == 500:
                     raise
-                response = show_error(visit, error)
+                response = show_error(visit._replace(identity=request[NOTES].identity), error)
             if visit.is_new and not response.prepared and self._services.sessions.cookie not in response.cookies:
                 self._services.sessions.write(response, visit.session)
             return response
