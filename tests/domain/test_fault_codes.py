@@ -9,7 +9,7 @@ from tests.domain import test_records, test_rules, test_targets, test_tokens
 
 SOURCES = sorted(Path(domain.__file__).parent.glob("*.py"))
 
-ELSEWHERE = {"from-duplicate", "to-needs-base", "rules-too-many", "record-too-large", "plain-http"}
+ELSEWHERE = {"from-duplicate", "to-needs-base", "rules-too-many", "record-too-large", "plain-http", "more-faults"}
 """Codes that tests of their own provoke, next to the tables, because they need two values or many."""
 
 

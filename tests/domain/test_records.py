@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from docsredirect.domain import json_text
-from docsredirect.domain.errors import InvalidRecord, MalformedText
+from docsredirect.domain.errors import Fault, InvalidRecord, MalformedText
+from docsredirect.domain.faults import MAX_FAULTS
 from docsredirect.domain.records import MAX_RECORD_BYTES, Record, parse_record, to_fields
 from tests.domain.cases import HOSTS, Fields, Found, faults_of, fields, found, parse, rows, title
 
@@ -147,6 +148,40 @@ def test_unknown_path_blames_nothing_else() -> None:
     """With an unknown path policy, a target that another policy would give its slash is not called wrong."""
     raw = fields(target="https://t.example.org/docs", path="all", rules={"a": "b/"})
     assert found(faults_of(raw)) == {("/path", "choice")}
+
+
+MANY: dict[str, tuple[Fields, int]] = {
+    "fields": (fields(**{f"x{number}": 1 for number in range(5_000)}), 5_000),
+    "rules": (fields(rules={f"/{number}": "x/" for number in range(1_000)}), 1_000),
+    "rules with three faults each": (fields(rules={f"/{number}?": "/x" for number in range(1_000)}), 3_000),
+    "fields and rules": (fields(x=1, rules={f"/{number}": "x/" for number in range(100)}), 101),
+    "a target and rules": (fields(target="ftp://x", rules={f"/{number}": "x/" for number in range(150)}), 151),
+}
+
+
+def listed_for(raw: Fields) -> list[Fault]:
+    """Return the faults that the refusal of `raw` lists."""
+    with pytest.raises(InvalidRecord) as caught:
+        parse_record(raw, HOSTS)
+    return caught.value.faults
+
+
+@pytest.mark.parametrize(("raw", "number"), MANY.values(), ids=MANY)
+def test_more_faults_than_are_listed(raw: Fields, number: int) -> None:
+    """A hundred faults of a record are listed, and a last one says how many more there are."""
+    *listed, rest = listed_for(raw)
+    assert MAX_FAULTS == len(listed) == 100
+    assert "more-faults" not in {fault.code for fault in listed}
+    assert (rest.pointer, rest.code) == ("", "more-faults")
+    more = number - MAX_FAULTS
+    assert (f"there are {more} more faults" if more > 1 else "there is 1 more fault") in rest.detail
+
+
+def test_as_many_faults_as_are_listed() -> None:
+    """A hundred faults are all there is to say."""
+    found(faults := listed_for(fields(**{f"x{number}": 1 for number in range(MAX_FAULTS)})))
+    assert {fault.code for fault in faults} == {"unknown-field"}
+    assert len(faults) == MAX_FAULTS
 
 
 TOO_LARGE: Found = frozenset({("", "record-too-large")})

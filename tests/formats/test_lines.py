@@ -2,13 +2,16 @@
 
 import io
 import json
+import time
+import tracemalloc
 from typing import Any
 
 import pytest
 
+from docsredirect.domain.faults import MAX_FAULTS
 from docsredirect.domain.hosts import HostRules
 from docsredirect.domain.records import MAX_RECORD_BYTES, Record
-from docsredirect.formats.lines import MAX_LINE, Batch, read_batch
+from docsredirect.formats.lines import MAX_LINE, MAX_LISTED, Batch, read_batch
 
 HOSTS = HostRules.of()
 
@@ -313,3 +316,51 @@ def test_own_hosts_are_those_of_the_settings() -> None:
     """A target at a host that the settings add is refused like the legacy hosts."""
     batch = read_batch(io.BytesIO(SIX), HostRules.of(["six.example.org"]))
     assert faults(batch) == [(1, "/target", "url-own-host")]
+
+
+BAD_RULES = {f"/{number}?": "/" for number in range(1_000)}
+FULL_OF_FAULTS = {
+    "rules": record_line("x", rules=BAD_RULES),
+    "fields": record_line("x", **{f"x{number}": 1 for number in range(1_000)}),
+    "fields of a row": row_line("x", A, **{f"x{number}": 1 for number in range(1_000)}),
+}
+
+
+@pytest.mark.parametrize("line", FULL_OF_FAULTS.values(), ids=FULL_OF_FAULTS)
+def test_a_line_full_of_faults_lists_the_first(line: bytes) -> None:
+    """A hundred, and how many more there are; of the line after it as if it stood alone."""
+    batch = read(line, record_line("x", "https://localhost/"))
+    assert [len(refusal.errors) for refusal in batch.refusals] == [MAX_FAULTS + 1, 1]
+    assert batch.refusals[0].errors[-1].code == "more-faults"
+    assert " 900 more" in batch.refusals[0].errors[-1].detail or " 2900 more" in batch.refusals[0].errors[-1].detail
+
+
+@pytest.mark.parametrize("line", FULL_OF_FAULTS.values(), ids=FULL_OF_FAULTS)
+def test_a_file_full_of_faults_lists_so_many(line: bytes) -> None:
+    """Lines are listed with their faults until these come to the limit; the others are counted, and good ones go in."""
+    bad = MAX_LISTED // MAX_FAULTS + 5
+    text = b"\n".join([*[line] * bad, SIX])
+    tracemalloc.start()
+    try:
+        batch = read_batch(io.BytesIO(text), HOSTS)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert MAX_LISTED - MAX_FAULTS <= sum(len(refusal.errors) for refusal in batch.refusals) <= MAX_LISTED
+    assert [refusal.line for refusal in batch.refusals] == list(range(1, len(batch.refusals) + 1))
+    assert len(batch.refusals) + batch.unlisted == bad
+    assert batch.unlisted > 0
+    assert list(batch.records) == ["six"]
+    assert peak < 12_000_000
+
+
+def test_conflicts_and_warnings_are_listed_up_to_the_limit_too() -> None:
+    """A file may hold nothing else, and reading it takes a time that grows with its length alone."""
+    plain = {f"{number}": "http://t.example.org/" for number in range(1_000)}
+    warned = [record_line(f"y{number}", rules=plain) for number in range(MAX_LISTED // 1_000 + 1)]
+    begin = time.process_time()
+    batch = read(*[record_line("x", A), record_line("x", B)] * MAX_LISTED, *warned)
+    assert time.process_time() - begin < 10
+    assert (len(batch.refusals), batch.unlisted) == (MAX_LISTED, MAX_LISTED)
+    assert sum(len(warning.errors) for warning in batch.warnings) == MAX_LISTED
+    assert len(batch.records) == len(warned)

@@ -19,6 +19,8 @@ MAX_REPEATED = 2_000
 _AROUND = {"<": ">", '"': '"', "'": "'", "(": ")", "`": "`", "[": "]", "“": "”", "‘": "’", "«": "»"}
 """What people, mail programs and markup put around a URL."""
 
+_PUNCTUATION = ".,;:!?"
+
 _HEADINGS = {
     "host": "Host",
     "length": "Length",
@@ -66,10 +68,11 @@ async def show_try(visit: Visit) -> web.StreamResponse:
 
 
 def unwrapped(text: str) -> str:
-    """Return a URL without what stands around it: pairs of quotes, brackets and the like."""
+    """Return a URL without what stands around it: pairs of quotes, brackets and the like, with the punctuation of a
+    sentence behind them."""
     url = text.strip()
-    while len(url) > 1 and _AROUND.get(url[0]) == url[-1]:
-        url = url[1:-1].strip()
+    while len(url) > 1 and (closing := _AROUND.get(url[0])) and (rest := url.rstrip(_PUNCTUATION)).endswith(closing):
+        url = rest[1:-1].strip()
     return url
 
 
