@@ -18,7 +18,7 @@ present() {
     esac
 }
 
-# Prints the column $1 (1: part, 2: package) of what is missing, on one line: with $2=npm of npm's, else of Debian's.
+# Prints the column $1 (1: part, 2: package) of what is missing and comes from $2 (apt or npm), on one line.
 missing() {
     grep -v -e '^#' -e '^[[:space:]]*$' real-parts.txt | while IFS=: read -r part package; do
         case $package in *@*) source=npm ;; *) source=apt ;; esac

@@ -4,10 +4,12 @@ import asyncio
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import stat
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +20,7 @@ from typing import Any
 
 import click
 import pytest
+from structlog.testing import capture_logs
 
 from docsredirect.cli import bootstrap, run_folder
 from docsredirect.cli.run_folder import YOUNG_SECONDS
@@ -97,13 +100,16 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(folder: Path, *arguments: str, processes: int = 2, **environ: str) -> AsyncIterator[Served]:
-    """Run `serve` over a store in `folder` until so many processes serve."""
+async def serving(
+    folder: Path, *arguments: str, processes: int = 2, before: str = "", **environ: str
+) -> AsyncIterator[Served]:
+    """Run `serve` over a store in `folder`, and `before` it some Python, until so many processes serve."""
     runs = folder / "runs"
     runs.mkdir(exist_ok=True)
     common = {**FREE, **FAST, "DOCSREDIRECT_STORE": str(folder / "store"), "TMPDIR": str(runs)}
+    command = (sys.executable, "-c", f"{before}\nfrom docsredirect.cli import main\nmain()", "serve")
     process = await asyncio.create_subprocess_exec(
-        *SERVE, *arguments, env={**os.environ, **common, **environ}, start_new_session=True,
+        *(command if before else SERVE), *arguments, env={**os.environ, **common, **environ}, start_new_session=True,
         stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     served = Served(process, runs)
@@ -178,13 +184,63 @@ async def test_a_port_that_is_taken_is_named_with_its_setting(tmp_path: Path, va
     assert not (tmp_path / "store").exists()
 
 
-async def test_a_run_folder_that_cannot_be_made_is_a_plain_sentence(tmp_path: Path) -> None:
-    """It names the folder and the variable."""
-    gone = str(tmp_path / "gone")
-    code, errors = await _refused(TMPDIR=gone, DOCSREDIRECT_STORE=str(tmp_path / "store"))
-    assert code == 2
-    assert f"No folder for what the processes count can be made in {gone}: No such file or directory." in errors
-    assert "Set TMPDIR to a folder that can be written to." in errors
+@pytest.mark.parametrize("usable", ["wanted", "memory", "system"])
+def test_the_run_folder_is_made_in_the_first_place_that_takes_it(
+    tmp_path: Path, usable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TMPDIR, memory, the system's folder for temporary files: in this order, and without a word."""
+    places = {name: tmp_path / name for name in ("wanted", "memory", "system")}
+    for name in list(places)[list(places).index(usable) :]:
+        places[name].mkdir()
+    monkeypatch.setenv("TMPDIR", str(places["wanted"]))
+    monkeypatch.setattr(run_folder, "_MEMORY", str(places["memory"]))
+    monkeypatch.setattr(tempfile, "tempdir", str(places["system"]))
+    with capture_logs() as logs:
+        assert Path(run_folder.make()).parent == places[usable]
+    assert logs == []
+
+
+_NO_PLACE = """
+import tempfile
+from docsredirect.cli import run_folder
+run_folder._MEMORY = tempfile.tempdir = "/proc/none"
+"""
+
+
+async def test_without_a_run_folder_the_service_serves(tmp_path: Path) -> None:
+    """It says what is not to be had; edge and admin side answer, die and are replaced as ever, and nothing is left."""
+    async with serving(tmp_path, "--sample", before=_NO_PLACE, TMPDIR=str(tmp_path / "gone")) as served:
+        (said,) = await served.until("metrics and status stay empty, and ops is never ready")
+        assert (said["level"], f"{tmp_path / 'gone'}: No such file" in said["reason"]) == ("warning", True)
+        assert "TMPDIR" in said["remedy"]
+        await served.edge_asked(1)
+        assert "openapi" in await served.ask("/-/api/v1/openapi.json", face="admin")
+        assert await served.ask("/-/health/live") == {"live": True}
+        assert (await served.ask("/-/status"))["processes"] == []
+        assert await served.ask("/-/metrics") == ""
+        served.process.send_signal(signal.SIGHUP)
+        await served.until("processes replaced")
+        await asyncio.sleep(1.5)  # a sample is taken each second
+        assert await served.stop() == 0
+        assert served.process.stderr is not None
+        served.said += (await served.process.stderr.read()).decode().splitlines()
+        assert "what was counted is not reported" not in "".join(served.said)
+        assert list(served.runs.iterdir()) == []
+
+
+async def test_processes_may_hold_as_many_connections_as_the_system_allows(tmp_path: Path) -> None:
+    """The soft limit of descriptors, 1,024 in most places, is raised to the hard one before there are processes."""
+    most = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 4_096)
+    assert most > 512
+    before = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, {most}))"
+    async with serving(tmp_path, before=before) as served:
+        pids = [(await served.until(f"{role} serves"))[0]["pid"] for role in ("worker", "control")]
+        for pid in pids:
+            assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (most, most)
+        held = [await Connection.open(served.ports["edge"]) for _ in range(400)]
+        await served.edge_asked(1, "/-/health/live")
+        for connection in held:
+            await connection.close()
 
 
 async def test_metrics_are_those_of_all_workers_and_never_go_back(tmp_path: Path) -> None:
@@ -252,6 +308,17 @@ async def test_what_a_killed_service_leaves_the_next_one_removes(tmp_path: Path)
             assert left not in third.runs.iterdir()
             assert {young, foreign} < set(third.runs.iterdir())
         assert await second.ask("/-/health/live") == {"live": True}
+
+
+def test_nothing_but_run_folders_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store beside them has a name like theirs, and is old, and nobody holds it."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(run_folder, "YOUNG_SECONDS", -1.0)
+    store = tmp_path / "docsredirect-data"
+    store.mkdir()
+    (store / "table.json").write_text("{}")
+    run_folder.make()
+    assert (store / "table.json").exists()
 
 
 async def test_a_living_folder_is_not_removed_however_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,25 +477,63 @@ def test_a_token_is_made_once_in_the_folder(tmp_path: Path, form: str) -> None:
     assert bootstrap.existing_admin_token(settings) == made
 
 
-async def test_who_loses_the_race_reads_what_the_winner_writes(tmp_path: Path) -> None:
-    """Also where the file is there and still empty."""
-    (tmp_path / "admin-token").touch()
-    reading = asyncio.create_task(asyncio.to_thread(bootstrap.admin_token, _settings(tmp_path)))
-    await asyncio.sleep(0.1)
-    (tmp_path / "admin-token").write_text("w" * 43 + "\n")
-    assert await reading == ("w" * 43, None)
+async def test_who_loses_the_race_reads_what_the_winner_wrote(tmp_path: Path) -> None:
+    """One of many makes the token, all have it, and nothing else is left in the folder."""
+    settings = _settings(tmp_path / "store")
+    tokens = await asyncio.gather(*(asyncio.to_thread(bootstrap.admin_token, settings) for _ in range(16)))
+    assert len({token.token for token in tokens}) == 1
+    assert sum(token.made_in is not None for token in tokens) == 1
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["admin-token"]
+
+
+@pytest.mark.parametrize("failing", ["fsync", "link"])
+def test_a_token_that_could_not_be_kept_leaves_no_file(
+    tmp_path: Path, failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that breaks off leaves nothing that the next one would stumble over."""
+    settings = _settings(tmp_path / "store")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, failing, fail)
+        with pytest.raises(OSError, match="No space left"):
+            bootstrap.admin_token(settings)
+    assert list((tmp_path / "store").iterdir()) == []
+    assert bootstrap.admin_token(settings).made_in is not None
 
 
 @pytest.mark.parametrize("text", ["", "short\n", "a" * 31, "é" * 40, "a b" * 20])
-def test_a_file_without_a_token_is_wrong_use(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_a_token_is_wrong_use(tmp_path: Path, text: str) -> None:
     """It is named, with the two ways out."""
-    monkeypatch.setattr(bootstrap, "_GLANCE_SECONDS", 0.0)
     path = tmp_path / "admin-token"
     path.write_text(text)
     with pytest.raises(WrongUse, match=re.escape(f"{path} holds no token")) as raised:
         bootstrap.admin_token(_settings(tmp_path))
     assert isinstance(raised.value, click.ClickException)
     assert "DOCSREDIRECT_ADMIN_TOKEN" in raised.value.message
+
+
+async def test_a_file_without_a_token_does_not_keep_the_edge_from_starting(tmp_path: Path) -> None:
+    """A crash may have left it, or a person. It is said; the edge answers, and the admin side refuses everybody."""
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "admin-token").touch()
+    async with serving(tmp_path, "--sample") as served:
+        said = await served.until("no bootstrap token", 2)
+        assert all("holds no token" in line["reason"] and "Remove it" in line["reason"] for line in said)
+        await served.edge_asked(1)
+        assert await asyncio.to_thread(_status_with, served.ports["admin"], "x" * 43) == 401
+
+
+async def test_an_admin_side_alone_does_not_start_with_a_file_without_a_token(tmp_path: Path) -> None:
+    """Exit 2: it is there for nothing else, and a person is told what to do."""
+    path = tmp_path / "admin-token"
+    path.touch()
+    code, errors = await _refused("--admin-only", DOCSREDIRECT_STORE=str(tmp_path))
+    assert code == 2
+    assert f"{path} holds no token" in errors
+    assert "Remove it to have one made" in errors
 
 
 async def test_a_store_that_cannot_be_used_does_not_keep_the_edge_from_starting(tmp_path: Path) -> None:

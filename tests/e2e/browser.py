@@ -16,6 +16,7 @@ from playwright.async_api import (
     Request,
     Response,
     async_playwright,
+    expect,
 )
 
 from tests.support import real_parts
@@ -25,12 +26,20 @@ PHONE = (390, 844)
 NARROW = 320
 """The narrowest viewport that WCAG 2.2 asks for, in CSS pixels (1.4.10)."""
 
+WAIT_MS = 10_000.0
+"""How long something may take to show on a page, on a machine that does much else."""
+
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 
 _STATUS_OF_PAGE = "Failed to load resource: the server responded with a status of"
-_RUN = "async (tags) => (await axe.run(document, {runOnly: {type: 'tag', values: tags}})).violations"
+_RUN = """async (tags) => (await axe.run(
+    document, {runOnly: {type: "tag", values: tags}, resultTypes: ["violations"]}
+)).violations"""
 _BYTES = """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
     .reduce((bytes, entry) => bytes + entry.decodedBodySize, 0)"""
+
+
+expect.set_options(timeout=WAIT_MS)
 
 
 @asynccontextmanager
@@ -188,7 +197,7 @@ async def someone(browser: Browser, origins: tuple[str, ...], **options: Any) ->
     # Reduced motion: a page that fades in would be measured half way.
     options = {"viewport": {"width": width, "height": height}, "reduced_motion": "reduce", **options}
     context = await browser.new_context(**options)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(WAIT_MS)
     try:
         yield Person(context, await context.new_page(), origins)
     finally:

@@ -1,5 +1,7 @@
 """The admin side and an edge over one store, for people with a browser."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +15,9 @@ from tests.support.http import Connection, Response
 from tests.support.stores import FakeStore
 
 __all__ = ["BOOTSTRAP", "Site", "record", "running_site"]
+
+CAUGHT_UP_SECONDS = 5.0
+"""How long an edge that polls every 0.05 s may take for what is published."""
 
 
 class Site:
@@ -71,9 +76,17 @@ class Site:
             await connection.close()
 
     async def leads_to(self, path: str) -> str:
-        """Return what an old link answers: its status, and where it leads."""
+        """Return what an old link answers once the edge holds what is published: its status, and where it leads."""
+        await self._caught_up()
         answer = await self.follow(path)
         return f"{answer.status} {answer.header('location') or ''}".strip()
+
+    async def _caught_up(self) -> None:
+        published = self.store.objects.get("table.json")
+        wanted = None if published is None else json.loads(published.body)["sequence"]
+        async with asyncio.timeout(CAUGHT_UP_SECONDS):
+            while json.loads((await self.follow("/-/health/ready")).body)["sequence"] != wanted:
+                await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -318,11 +318,12 @@ def test_own_hosts_are_those_of_the_settings() -> None:
     assert faults(batch) == [(1, "/target", "url-own-host")]
 
 
+UNKNOWN: dict[str, Any] = {f"x{number}": 1 for number in range(1_000)}
 BAD_RULES = {f"/{number}?": "/" for number in range(1_000)}
 FULL_OF_FAULTS = {
     "rules": record_line("x", rules=BAD_RULES),
-    "fields": record_line("x", **{f"x{number}": 1 for number in range(1_000)}),
-    "fields of a row": row_line("x", A, **{f"x{number}": 1 for number in range(1_000)}),
+    "fields": record_line("x", **UNKNOWN),
+    "fields of a row": row_line("x", A, **UNKNOWN),
 }
 
 

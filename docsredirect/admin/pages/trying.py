@@ -71,8 +71,11 @@ def unwrapped(text: str) -> str:
     """Return a URL without what stands around it: pairs of quotes, brackets and the like, with the punctuation of a
     sentence behind them."""
     url = text.strip()
-    while len(url) > 1 and (closing := _AROUND.get(url[0])) and (rest := url.rstrip(_PUNCTUATION)).endswith(closing):
-        url = rest[1:-1].strip()
+    while (closing := _AROUND.get(url[:1])) is not None:
+        held = url.rstrip(_PUNCTUATION)
+        if len(held) < 2 or not held.endswith(closing):
+            break
+        url = held[1:-1].strip()
     return url
 
 
