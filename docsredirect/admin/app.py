@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from docsredirect import __version__
 from docsredirect.admin import openapi, problems, tables
 from docsredirect.admin.errors import MethodNotAllowed, NoSuchRoute, WrongHost
-from docsredirect.admin.pages.entrance import PageEntrance, wants_page
+from docsredirect.admin.pages.entrance import PageEntrance, show_problem, wants_page
 from docsredirect.admin.pages.table import PAGES
 from docsredirect.admin.pages.visits import ASSETS, asset
 from docsredirect.admin.reading import Query
@@ -248,8 +248,12 @@ class _Answering:
         current = error.current if isinstance(error, PreconditionFailed) else None
         published = current is not None and await self._services.is_published(current)
         reveal = notes.identity is not None and notes.identity.is_admin
-        body = problems.body_of(error, notes.request_id, published=published, reveal=reveal)
-        response = web.Response(status=error.status, body=body, content_type=problems.CONTENT_TYPE, headers=headers)
+        response: web.Response
+        if wants_page(request) and not request.path.startswith(f"{API}/"):
+            response = show_problem(error, notes.request_id, headers)
+        else:
+            body = problems.body_of(error, notes.request_id, published=published, reveal=reveal)
+            response = web.Response(status=error.status, body=body, content_type=problems.CONTENT_TYPE, headers=headers)
         if request.can_read_body:  # what was not read of the body would be taken for the next request
             response.force_close()
         return response

@@ -37,9 +37,9 @@ def _shown(*, on_terminal: bool) -> str:
 def test_a_traceback_on_a_terminal_holds_no_local_variables() -> None:
     """They hold tokens. Where it failed and why is there."""
     shown = _shown(on_terminal=True)
+    assert _SECRET not in shown
     assert "sign_in" in shown
     assert "ValueError: the store said no" in shown
-    assert _SECRET not in shown
 
 
 def test_a_traceback_in_the_log_holds_no_local_variables() -> None:

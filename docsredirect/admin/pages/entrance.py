@@ -1,6 +1,6 @@
 """Letting people in to pages: the session, who is signed in, the guard of forms, and errors as pages."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
@@ -74,6 +74,15 @@ def show_error(visit: Visit, error: DocsRedirectError) -> web.Response:
     )
     if error.status == 503:
         response.headers["Retry-After"] = str(visit.services.settings.retry_after)
+    return response
+
+
+def show_problem(error: DocsRedirectError, request_id: str, headers: Mapping[str, str]) -> web.Response:
+    """Return the page that tells whoever has come to no page what is wrong."""
+    problem = problems.BY_CODE[error.code]
+    detail = problems.detail_of(error, reveal=False)
+    response = VIEWS.plain("error.html", status=error.status, problem=problem, detail=detail, request_id=request_id)
+    response.headers.update(headers)
     return response
 
 

@@ -11,8 +11,8 @@ from docsredirect.domain.records import Record
 from docsredirect.domain.resolve import Answer, Find, Lookup, normal_path, resolve_url, take_apart
 from docsredirect.domain.routes import Route
 
-MAX_SHOWN = 200
-"""How many links are shown of those that were pasted."""
+MAX_SHOWN = 25
+"""How many links are shown of those that were pasted: what fits into a page of 60 KiB beside all else."""
 
 _LOCATION = re.compile(r"<(?:\w+:)?loc>([^<]*)</", re.IGNORECASE)
 _URL = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)

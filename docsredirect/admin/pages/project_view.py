@@ -17,8 +17,8 @@ from docsredirect.domain.resolve import DENIED, Answer, resolve
 from docsredirect.domain.routes import Route
 from docsredirect.domain.tables import Row
 
-SHOWN = 50
-"""How many differences, and how many samples, are shown."""
+SHOWN = 12
+"""How many differences, and how many samples, are shown: more than a person compares, in a page of 60 KiB."""
 
 _LAST_CHANGES = 3
 _LAST_DIFFERENCES = 5

@@ -16,8 +16,9 @@ from docsredirect.domain.errors import Fault, InvalidRecord, pointer_to, shorten
 from docsredirect.domain.hosts import HostRules
 from docsredirect.domain.records import Record, parse_record
 
-MAX_ROWS = 50
-"""Rules that are shown as rows. More are lines of a text: 1,000 rows would make a page of 400 KiB."""
+MAX_ROWS = 20
+"""Rules that are shown as rows. More are lines of a text: 1,000 rows would make a page of 400 KiB, and a page has at
+most 60, with its preview."""
 
 _GONE = "gone"
 _TO = "to"
