@@ -10,7 +10,7 @@ from collections.abc import Callable
 from rich.console import Console
 
 from docsredirect.cli.terminal import set_up_logging
-from tests.bench import imports, outage, polling, propagation, resolving, scale, writers, writes
+from tests.bench import imports, outage, pages, polling, propagation, resolving, scale, writers, writes
 from tests.bench.options import Options
 from tests.bench.report import Figure, show
 
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Figure]]] = {
     "outage": outage.figures,
     "imports": imports.figures,
     "writes": writes.figures,
+    "pages": pages.figures,
 }
 
 _FILE_COLUMNS = 160
