@@ -42,13 +42,15 @@ _BYTES = """() => [...performance.getEntriesByType("navigation"), ...performance
 expect.set_options(timeout=WAIT_MS)
 
 
+ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+"""The last one: no page, and no redirect that it follows, ever leaves this machine."""
+
+
 @asynccontextmanager
 async def running_browser() -> AsyncIterator[Browser]:
     """Run the browser of the system. No page in it is freed from its Content-Security-Policy."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=real_parts.path_of("chromium"), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        browser = await playwright.chromium.launch(executable_path=real_parts.path_of("chromium"), args=ARGUMENTS)
         try:
             yield browser
         finally:

@@ -389,6 +389,7 @@ async def edge_nowhere(site: Site, person: Person) -> None:
 async def edge_gone(site: Site, person: Person) -> None:
     """The edge's 410, for a project that was withdrawn."""
     await fill(site)
+    await site.caught_up()
     await person.open(f"{site.edge_origin}/zope.interface/api.html")
 
 
@@ -396,4 +397,5 @@ async def edge_gone(site: Site, person: Person) -> None:
 async def edge_page_gone(site: Site, person: Person) -> None:
     """The edge's 410, for a page that a rule says is gone."""
     await fill(site)
+    await site.caught_up()
     await person.open(f"{site.edge_origin}/markdown/private/notes.html")

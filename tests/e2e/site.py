@@ -77,15 +77,19 @@ class Site:
 
     async def leads_to(self, path: str) -> str:
         """Return what an old link answers once the edge holds what is published: its status, and where it leads."""
-        await self._caught_up()
+        await self.caught_up()
         answer = await self.follow(path)
         return f"{answer.status} {answer.header('location') or ''}".strip()
 
-    async def _caught_up(self) -> None:
+    async def caught_up(self) -> None:
+        """Wait until the edge holds what is published."""
         published = self.store.objects.get("table.json")
         wanted = None if published is None else json.loads(published.body)["sequence"]
         async with asyncio.timeout(CAUGHT_UP_SECONDS):
-            while json.loads((await self.follow("/-/health/ready")).body)["sequence"] != wanted:
+            while True:
+                ready = json.loads((await self.follow("/-/health/ready")).body)
+                if ready["sequence"] == wanted and (ready["complete"] or wanted is None):
+                    return
                 await asyncio.sleep(0.01)
 
 
