@@ -42,14 +42,14 @@ Try, in another terminal:
   curl -i {base}/no-such-project/                  nothing is known
 or open {base}/ in a browser.
 """
-_ADMIN = "Maintainers set targets at {base}/-/api/v1\n"
+_ADMIN = "Maintainers set targets at {base}/ in a browser, or through the API at {base}/-/api/v1\n"
 _OPS = """\
 The status is at {base}/-/status, metrics at {base}/-/metrics
 Ctrl-C stops.
 """
 
 _MADE = """\
-The first token, which may do all, was made and is kept in {path}:
+This is the first token. It may do everything, signs in to the admin pages, and is kept in {path}:
   {token}
 It is shown only now. DOCSREDIRECT_ADMIN_TOKEN would replace it.
 """
