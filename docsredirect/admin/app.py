@@ -36,11 +36,8 @@ from docsredirect.domain.errors import (
     NoSuchProject,
     PreconditionFailed,
     ScopeMissing,
-    TokenExpired,
     TokenMissing,
     TokenRefused,
-    TokenRevoked,
-    TokenUnknown,
     TooManyWrongTokens,
     shorten,
 )
@@ -54,9 +51,6 @@ _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 _HEALTH = "/-/health/"
 _UNROUTED = "none"
-_REASONS = {
-    TokenMissing: "missing", TokenUnknown: "unknown", TokenExpired: "expired", TokenRevoked: "revoked",
-}  # fmt: skip
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +84,7 @@ def make_app(services: Services) -> web.Application:
         return web.Response(body=openapi.DOCUMENT, content_type=JSON, headers=NO_STORE)
 
     async def show_asset(request: web.Request) -> web.Response:
-        found = asset(request.match_info["name"])
+        found = asset(request.match_info["name"], request.query.get("v"))
         if found is None:
             raise NoSuchRoute("There is no such file.")
         return found
@@ -151,9 +145,7 @@ async def identify(request: web.Request, services: Services) -> Identity:
         async with in_time("read"):
             identity = await services.tokens.identify(shown)
     except TokenRefused as error:
-        services.metrics.token_refused(_REASONS[type(error)])
-        if not isinstance(error, TokenMissing):
-            services.refuse_wrong_token(request)
+        services.note_refusal(request, error)
         raise
     request[NOTES].identity = identity
     return identity

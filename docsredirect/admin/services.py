@@ -16,7 +16,15 @@ from docsredirect.admin.reading import Query
 from docsredirect.admin.recent import Recent
 from docsredirect.admin.sessions import Sessions
 from docsredirect.domain.clock import Clock
-from docsredirect.domain.errors import ScopeMissing, StoreError, StoreUnavailable, TooManyWrongTokens, Unknown
+from docsredirect.domain.errors import (
+    ScopeMissing,
+    StoreError,
+    StoreUnavailable,
+    TokenMissing,
+    TokenRefused,
+    TooManyWrongTokens,
+    Unknown,
+)
 from docsredirect.domain.hosts import HostRules
 from docsredirect.domain.projects import Author, Project
 from docsredirect.domain.settings import Settings
@@ -86,8 +94,12 @@ class Services(NamedTuple):
         log.info("audit", action=action, by=by, request_id=request_id, **fields)
         self.recent.note(action, by, self.clock(), fields)
 
-    def refuse_wrong_token(self, request: web.Request) -> None:
-        """Count a wrong token that was shown. Raises `TooManyWrongTokens`."""
+    def note_refusal(self, request: web.Request, refusal: TokenRefused) -> None:
+        """Count a token that was refused. Raises `TooManyWrongTokens` where an address has shown too many wrong ones;
+        none at all is not wrong."""
+        self.metrics.token_refused(refusal.code.removeprefix("token-"))
+        if isinstance(refusal, TokenMissing):
+            return
         try:
             self.wrong_tokens.refuse(remote_address(request, self))
         except TooManyWrongTokens:

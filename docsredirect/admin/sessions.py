@@ -47,6 +47,7 @@ class Sessions:
         self._new_nonce = new_nonce
         self._https = https
         self._spent: TTLCache[str, bool, float] = TTLCache(MAX_SPENT, SECONDS)
+        self._ended: TTLCache[str, bool, float] = TTLCache(MAX_SPENT, SECONDS)
         self.cookie = f"__Host-{_NAME}" if https else _NAME
 
     def read(self, request: web.Request) -> Session | None:
@@ -58,7 +59,12 @@ class Sessions:
             token_id, nonce = self._serializer.loads(cookie, max_age=SECONDS)
         except (BadData, TypeError, ValueError):
             return None
-        return Session(token_id, nonce)
+        return None if nonce in self._ended else Session(token_id, nonce)
+
+    def end(self, session: Session) -> None:
+        """Take a session's cookie for nobody's from now on, in this process: one that was copied is of no use after its
+        owner has signed out. What ends it everywhere is revoking its token."""
+        self._ended[session.nonce] = True
 
     def begin(self, token_id: str | None) -> Session:
         """Return a new session."""
@@ -92,7 +98,7 @@ class Sessions:
     def spend(self, once: str) -> bool:
         """Tell whether a form with `once` is sent for the first time, as far as this process knows: a page that is
         loaded again sends its form again."""
-        if not once or once in self._spent:
+        if len(once) != _NONCE_LENGTH or once in self._spent:
             return False
         self._spent[once] = True
         return True
@@ -108,5 +114,5 @@ class Sessions:
             raise FormRefused("The form was sent from another site. Nothing was changed.")
         if origin is None and request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
             raise FormRefused("The form was sent from another site. Nothing was changed.")
-        if session is None or csrf is None or not hmac.compare_digest(self.csrf(session), csrf):
+        if session is None or csrf is None or not hmac.compare_digest(self.csrf(session).encode(), csrf.encode()):
             raise FormRefused("The page was open for too long, or in another session. Load it again, then send it.")

@@ -2,14 +2,17 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
+import structlog
 from aiohttp import web
 
 from docsredirect.admin import problems
 from docsredirect.admin.pages.signing_in import SIGN_IN
 from docsredirect.admin.pages.visits import FORM, VIEWS, For, Form, Page, Visit, read_form, see_other
-from docsredirect.admin.services import NOTES, Services
+from docsredirect.admin.services import NOTES, Services, in_time
 from docsredirect.admin.sessions import CSRF_FIELD
 from docsredirect.domain.errors import DocsRedirectError, ScopeMissing
+
+log = structlog.get_logger(__name__)
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -24,7 +27,11 @@ class PageEntrance:
         """Return the handler of a page."""
 
         async def enter(request: web.Request) -> web.StreamResponse:
-            visit = await self._visit(request)
+            visit = self._visit(request)
+            if visit.is_new and request.method == "GET" and request.headers.get("Sec-Fetch-Site") == "cross-site":
+                # A link on another site: the browser keeps our cookie back, and a new one would sign its owner out.
+                # Loaded once more from here, the page gets it.
+                return VIEWS.plain("onward.html", url=request.rel_url.raw_path_qs)
             try:
                 response = await self._answer(page, visit)
             except DocsRedirectError as error:
@@ -37,7 +44,7 @@ class PageEntrance:
 
         return enter
 
-    async def _visit(self, request: web.Request) -> Visit:
+    def _visit(self, request: web.Request) -> Visit:
         sessions = self._services.sessions
         session = sessions.read(request)
         return Visit(
@@ -52,7 +59,8 @@ class PageEntrance:
 
     async def _answer(self, page: Page, visit: Visit) -> web.StreamResponse:
         sessions, request = self._services.sessions, visit.request
-        identity = await sessions.identity(visit.session)
+        async with in_time("read"):
+            identity = await sessions.identity(visit.session)
         request[NOTES].identity = identity
         visit = visit._replace(identity=identity)
         if page.method == "POST":
@@ -69,11 +77,15 @@ class PageEntrance:
 def show_error(visit: Visit, error: DocsRedirectError) -> web.Response:
     """Return the page that tells of an error."""
     problem = problems.BY_CODE[error.code]
+    detail = problems.detail_of(error, reveal=visit.identity is not None and visit.identity.is_admin)
     response = VIEWS.page(
-        visit, "error.html", status=error.status, problem=problem, detail=str(error), request_id=visit.request_id
+        visit, "error.html", status=error.status, problem=problem, detail=detail, request_id=visit.request_id
     )
     if error.status == 503:
+        log.warning("not answered", request_id=visit.request_id, code=error.code, reason=str(error))
         response.headers["Retry-After"] = str(visit.services.settings.retry_after)
+    if visit.request.can_read_body:  # what was not read of the body would be taken for the next request
+        response.force_close()
     return response
 
 

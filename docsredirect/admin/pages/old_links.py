@@ -3,6 +3,7 @@ change. Decides nothing: the answers are `resolve_url`'s."""
 
 import html
 import re
+from itertools import islice
 from typing import NamedTuple
 
 from docsredirect.domain import names
@@ -40,8 +41,9 @@ def read_links(text: str, project: str, hosts: HostRules) -> Pasted:
         found = [html.unescape(location).strip() for location in _LOCATION.findall(text)]
     else:
         found = [link for line in text.split("\n") for link in (_URL.findall(line) or [line.strip()])]
-    links = dict.fromkeys(_whole(link, project, hosts) for link in found if link)
-    return Pasted(list(links)[:MAX_SHOWN], len(links))
+    links = dict.fromkeys(link for link in found if link)
+    shown = dict.fromkeys(_whole(link, project, hosts) for link in islice(links, MAX_SHOWN))
+    return Pasted(list(shown), len(links))
 
 
 def _whole(link: str, project: str, hosts: HostRules) -> str:

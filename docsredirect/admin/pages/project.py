@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 from aiohttp import web
 
+from docsredirect.admin import problems
 from docsredirect.admin.pages import project_view, record_form, saving, wording
 from docsredirect.admin.pages.own_projects import etag, path_of, read
 from docsredirect.admin.pages.record_form import Checkup, Draft
@@ -98,7 +99,9 @@ async def _save(
             return see_other(f"{path_of(name)}/saved")
         return _conflict(visit, name, error.current, draft, record)
     except StoreError as error:
-        shown = _Shown(error.status, previewed=True, focus="notice", notice=str(error))
+        shown = _Shown(
+            error.status, previewed=True, focus="notice", notice=problems.detail_of(error, reveal=visit.who.is_admin)
+        )
         response = await _page(visit, name, project, checkup, shown)
         response.headers["Retry-After"] = str(visit.services.settings.retry_after)
         return response

@@ -15,10 +15,14 @@ from docsredirect.domain import names
 from docsredirect.domain.errors import Fault, InvalidRecord, pointer_to, shorten
 from docsredirect.domain.hosts import HostRules
 from docsredirect.domain.records import Record, parse_record
+from docsredirect.domain.rules import MAX_RULES
 
 MAX_ROWS = 20
 """Rules that are shown as rows. More are lines of a text: 1,000 rows would make a page of 400 KiB, and a page has at
 most 60, with its preview."""
+
+MAX_FAULTS = 20
+"""How many faults are shown: who has so many has made the same one."""
 
 _GONE = "gone"
 _TO = "to"
@@ -123,8 +127,13 @@ class _Written(NamedTuple):
 def check(draft: Draft, name: str, hosts: HostRules) -> Checkup:
     """Look at a form of the project `name`. Lines without faults become rows in the form that is returned."""
     lines = rule_lines.read_lines(draft.lines)
-    rules, faults = _rules(draft.rows, lines, name, hosts)
-    faults = [*_own_faults(draft, name), *faults]
+    faults = _own_faults(draft, name)
+    if len(lines) > MAX_RULES:
+        detail = f"These are {len(lines)} lines. At most {MAX_RULES} rules are accepted: use folders, such as `old/*`."
+        faults.append(FieldFault("lines", "rules-too-many", detail))
+        lines = []
+    rules, found = _rules(draft.rows, lines, name, hosts)
+    faults += found
     raw: dict[str, Any] = {
         "project": draft.project,
         "target": draft.target,
@@ -141,7 +150,11 @@ def check(draft: Draft, name: str, hosts: HostRules) -> Checkup:
         faults += [_placed(fault, origins) for fault in error.faults if draft.target or fault.pointer != "/target"]
     if not any(fault.field == "lines" for fault in faults):
         draft = draft.with_rules([written.row for written in rules.values()]) if lines else draft
-    return Checkup(draft, None if faults else record, sorted(faults, key=_order))
+    shown = sorted(faults, key=_order)
+    if len(shown) > MAX_FAULTS:
+        more = FieldFault("lines", "more", f"And {len(shown) - MAX_FAULTS} more like these.")
+        shown = [*shown[:MAX_FAULTS], more]
+    return Checkup(draft, None if faults else record, shown)
 
 
 def _rules(

@@ -16,7 +16,7 @@ GONE = "gone"
 ROOT = "/"
 
 _BLANK = " \t\r\n"
-_ARROW = re.compile(r"[ \t]+(?:=|->|=>|→)[ \t]+")
+_ARROW = re.compile(r"(?<![ \t])[ \t]+(?:=|->|=>|→)[ \t]+")  # from the first blank alone, or many cost their square
 _BLANKS = re.compile(r"[ \t]+")
 _LITERAL_GONE = "%67one"
 """A page of that very name, which its normal form is."""

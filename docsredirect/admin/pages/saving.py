@@ -5,6 +5,7 @@ from aiohttp import web
 from docsredirect.admin.pages import project_view, wording
 from docsredirect.admin.pages.own_projects import path_of, read
 from docsredirect.admin.pages.visits import VIEWS, Visit, see_other
+from docsredirect.admin.services import patience
 from docsredirect.domain.errors import NoSuchProject
 from docsredirect.domain.preconditions import Precondition
 from docsredirect.domain.records import Record, parse_record, to_fields
@@ -18,7 +19,7 @@ UNCHANGED = "unchanged"
 
 async def put(visit: Visit, record: Record, etag: str, reason: str) -> web.Response:
     """Write a record over the state of `etag` (empty: there was none). Raises as `Registry.put` does."""
-    written = await visit.services.registry.put(record, visit.author(reason), _seen(etag))
+    written = await visit.services.registry.put(record, visit.author(reason), _seen(etag), seconds=patience().left)
     return _done(visit, "put", written, reason)
 
 
@@ -26,7 +27,7 @@ async def remove(visit: Visit, name: str, etag: str, reason: str) -> web.Respons
     """Leave a tombstone in the place of the state of `etag`. Raises as `Registry.delete` does, but where it has been
     done already."""
     try:
-        written = await visit.services.registry.delete(name, visit.author(reason), _seen(etag))
+        written = await visit.services.registry.delete(name, visit.author(reason), _seen(etag), seconds=patience().left)
     except NoSuchProject:
         return see_other(f"{path_of(name)}/saved")
     return _done(visit, "delete", written, reason)
@@ -42,7 +43,9 @@ async def restore(visit: Visit, name: str, revision: int, etag: str) -> web.Resp
         return parse_record(to_fields(record), hosts).record
 
     registry = visit.services.registry
-    written = await registry.roll_back(name, revision, visit.author(reason), _seen(etag), recheck=recheck)
+    written = await registry.roll_back(
+        name, revision, visit.author(reason), _seen(etag), recheck=recheck, seconds=patience().left
+    )
     return _done(visit, "rollback", written, reason)
 
 

@@ -1,7 +1,5 @@
 """Signing in and out: by an invitation link, or with a token."""
 
-from urllib.parse import urlsplit
-
 from aiohttp import web
 
 from docsredirect.admin.bodies import moment
@@ -28,9 +26,11 @@ async def sign_in(visit: Visit) -> web.StreamResponse:
             identity = await tokens.identify(visit.form.text("token") or None)
     except TokenRefused as error:
         try:
-            visit.services.refuse_wrong_token(visit.request)
+            visit.services.note_refusal(visit.request, error)
         except TooManyWrongTokens as limited:
-            return VIEWS.page(visit, "sign_in.html", status=429, problem=str(limited), next=_next(visit))
+            response = VIEWS.page(visit, "sign_in.html", status=429, problem=str(limited), next=_next(visit))
+            response.headers["Retry-After"] = str(limited.retry_after)
+            return response
         return VIEWS.page(visit, "sign_in.html", status=401, problem=str(error), next=_next(visit))
     response = see_other(_next(visit))
     _begin(visit, response, identity)
@@ -40,6 +40,7 @@ async def sign_in(visit: Visit) -> web.StreamResponse:
 async def sign_out(visit: Visit) -> web.StreamResponse:
     """End the session."""
     response = see_other(SIGN_IN)
+    visit.services.sessions.end(visit.session)
     visit.services.sessions.write(response, visit.services.sessions.begin(None))
     return response
 
@@ -85,6 +86,5 @@ def _begin(visit: Visit, response: web.Response, identity: Identity) -> None:
 def _next(visit: Visit) -> str:
     """Return where to go once signed in: a path of ours, and nothing else that somebody may have put there."""
     wanted = visit.form.text("next") or visit.request.query.get("next", "")
-    parts = urlsplit(wanted)
     own = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted and wanted.isprintable()
-    return wanted if own and not parts.scheme and not parts.netloc else "/"
+    return wanted if own else "/"

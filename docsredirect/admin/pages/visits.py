@@ -195,12 +195,14 @@ def asset_url(name: str) -> str:
     return f"{ASSETS}{name}?v={_STATIC[name][2]}"
 
 
-def asset(name: str) -> web.Response | None:
-    """Return a static file, or None where there is none."""
+def asset(name: str, version: str | None) -> web.Response | None:
+    """Return a static file, or None where there is none. Only its own version may be kept: while processes are replaced
+    one by one, a page of the new may ask an old one."""
     if name not in _STATIC:
         return None
-    content_type, body, _ = _STATIC[name]
-    headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    content_type, body, own = _STATIC[name]
+    keep = "public, max-age=31536000, immutable" if version == own else "no-store"
+    headers = {"Cache-Control": keep, "X-Content-Type-Options": "nosniff"}
     return web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)
 
 

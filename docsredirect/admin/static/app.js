@@ -7,10 +7,10 @@ const LIVE_DELAY_MS = 350;
 function copyButtons() {
   for (const button of document.querySelectorAll("[data-copy]")) {
     button.hidden = false;
+    const label = button.innerHTML;
     button.addEventListener("click", async () => {
       const source = document.getElementById(button.dataset.copy);
       const text = (source.value ?? source.textContent).trim();
-      const label = button.innerHTML;
       try {
         await navigator.clipboard.writeText(text);
         button.textContent = "Copied";

@@ -1,11 +1,13 @@
 """A project's page: what it shows, what each button does, what is kept and what is refused. No script runs here."""
 
 import re
+import time
 from collections.abc import AsyncIterator, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -606,9 +608,40 @@ async def test_the_largest_previews_have_at_most_60_kib(admin: Admin, browser: B
     made: dict[str, str | None] = {f"page-{number:04}.html": f"new/{number}/" for number in range(rules)}
     await saved(admin, rules=made)
     pasted = "\n".join(f"page-{number:04}.html" for number in range(links))
-    fields = {"target": "https://elsewhere.example.org/docs/latest/", "links": pasted}
+    fields: Fields = {"target": "https://elsewhere.example.org/docs/latest/", "links": pasted}
     page = await browser.send(await browser.get(SIX), SIX, fields, do="preview")
     static = resources.files("docsredirect.admin") / "static"
     assets = sum(len((static / name).read_bytes()) for name in ("app.css", "app.js"))
     own = len(page.value("lines", SIX)) if rules > 20 else 0
     assert len(page.html.encode()) - own + assets <= 60 * 1024
+
+
+@pytest.mark.parametrize(("text", "most"), [("a" + " " * 200_000 + "b", 2.0), ("x=\n" * 100_000, 4.0)])
+async def test_a_hostile_paste_costs_little(admin: Admin, browser: Browser, text: str, most: float) -> None:
+    """Many blanks or many bad lines: answered at once, with a page of ordinary size that lists a few of the faults."""
+    await saved(admin)
+    begin = time.monotonic()
+    page = await browser.send(await browser.get(SIX), SIX, {"lines": text}, do="preview")
+    assert time.monotonic() - begin < most
+    assert page.text.count("Line ") < 30
+
+
+async def test_a_link_from_another_site_leaves_the_session_as_it_is(admin: Admin) -> None:
+    """The browser keeps its cookie back then: no other one is set over it, and the page loads itself once more."""
+    async with aiohttp.ClientSession() as session:
+        headers = {"Sec-Fetch-Site": "cross-site", "Accept": "text/html"}
+        async with session.get(f"http://127.0.0.1:{admin.port}/projects/six", headers=headers) as answer:
+            assert (answer.status, "Set-Cookie" in answer.headers) == (200, False)
+            assert 'http-equiv="refresh" content="0"' in await answer.text()
+
+
+async def test_a_session_that_was_ended_is_of_no_use(admin: Admin) -> None:
+    """A cookie that somebody has copied does not outlive signing out."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        browser = Browser(admin.port, session)
+        await browser.sign_in(BOOTSTRAP)
+        page = await browser.get("/try")
+        copied = {cookie.key: cookie.value for cookie in session.cookie_jar}
+        await browser.send(page, "/sign-out")
+    async with aiohttp.ClientSession(cookies=copied, cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        assert (await Browser(admin.port, session).get("/try")).url.startswith("/sign-in")
