@@ -26,7 +26,6 @@ from docsredirect.domain.projects import Project
 from docsredirect.domain.records import Checked, Record, parse_record, to_fields
 from docsredirect.domain.tables import Row
 from docsredirect.service.commits import Outcome
-from docsredirect.service.registry import Written
 
 MAX_LIMIT, DEFAULT_LIMIT = 1_000, 100
 MAX_HISTORY_LIMIT = 100
@@ -76,7 +75,7 @@ async def put_project(call: Call) -> web.Response:
     written = await call.services.registry.put(
         record, author, precondition, operation=operation, seconds=patience().left
     )
-    _note(call, "put", written, author.reason, author.on_behalf_of)
+    call.services.note_written("put", written, author, call.request_id)
     status = 201 if written.outcome is Outcome.CREATED and written.project.record is not None else 200
     return _answer(written.project, published=written.published, status=status, warnings=checked.warnings)
 
@@ -104,7 +103,7 @@ async def delete_project(call: Call) -> web.Response:
     written = await call.services.registry.delete(
         name, author, precondition, operation=operation, seconds=patience().left
     )
-    _note(call, "delete", written, author.reason, author.on_behalf_of)
+    call.services.note_written("delete", written, author, call.request_id)
     return _answer(written.project, published=written.published)
 
 
@@ -137,7 +136,7 @@ async def roll_back(call: Call) -> web.Response:
     written = await call.services.registry.roll_back(
         _name(call), revision, author, precondition, recheck=recheck, operation=operation, seconds=patience().left
     )
-    _note(call, "rollback", written, author.reason, author.on_behalf_of)
+    call.services.note_written("rollback", written, author, call.request_id)
     return _answer(written.project, published=written.published)
 
 
@@ -173,23 +172,3 @@ def _answer(
 ) -> web.Response:
     body = project_body(project, published=published, warnings=warnings)
     return json_response(body, status=status, headers={"ETag": f'"{etag_of(project)}"'})
-
-
-_ACTION_OUTCOMES = {"delete": "removed", "rollback": "rolled-back"}
-
-
-def _note(call: Call, action: str, written: Written, reason: str | None, on_behalf_of: str | None) -> None:
-    if written.is_repeated:
-        return
-    unchanged = written.outcome is Outcome.UNCHANGED
-    outcome = written.outcome.value if unchanged else _ACTION_OUTCOMES.get(action, written.outcome.value)
-    call.services.metrics.change(outcome)
-    call.audit(
-        action,
-        project=written.project.name,
-        outcome=outcome,
-        revision=written.project.revision,
-        published=written.published,
-        reason=reason,
-        on_behalf_of=on_behalf_of,
-    )

@@ -30,9 +30,10 @@ from docsredirect.domain.projects import Author, Project
 from docsredirect.domain.settings import Settings
 from docsredirect.domain.tables import Row
 from docsredirect.domain.tokens import Identity
+from docsredirect.service.commits import Outcome
 from docsredirect.service.listing import Listing
 from docsredirect.service.lookups import Lookups
-from docsredirect.service.registry import Registry
+from docsredirect.service.registry import Registry, Written
 from docsredirect.service.replica import Replica
 from docsredirect.service.tokens import Tokens
 from docsredirect.service.wrong_tokens import WrongTokens
@@ -47,6 +48,10 @@ _LEAST_SECONDS = 0.1
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 log = structlog.get_logger(__name__)
+
+
+_OUTCOMES = {"delete": "removed", "rollback": "rolled-back"}
+"""What a write of one project comes to that is neither a creation nor a change of its record."""
 
 
 class Notes:
@@ -93,6 +98,25 @@ class Services(NamedTuple):
         """Log a change of what is stored, and remember it for a while."""
         log.info("audit", action=action, by=by, request_id=request_id, **fields)
         self.recent.note(action, by, self.clock(), fields)
+
+    def note_written(self, action: str, written: Written, author: Author, request_id: str) -> None:
+        """Count and log a write of one project; not one that an earlier request had done already."""
+        if written.is_repeated:
+            return
+        unchanged = written.outcome is Outcome.UNCHANGED
+        outcome = written.outcome.value if unchanged else _OUTCOMES.get(action, written.outcome.value)
+        self.metrics.change(outcome)
+        self.audit(
+            action,
+            by=author.by,
+            request_id=request_id,
+            project=written.project.name,
+            outcome=outcome,
+            revision=written.project.revision,
+            published=written.published,
+            reason=author.reason,
+            on_behalf_of=author.on_behalf_of,
+        )
 
     def note_refusal(self, request: web.Request, refusal: TokenRefused) -> None:
         """Count a token that was refused. Raises `TooManyWrongTokens` where an address has shown too many wrong ones;

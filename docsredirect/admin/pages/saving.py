@@ -74,20 +74,7 @@ def _seen(etag: str) -> Precondition:
     return Precondition(any_of=frozenset({etag})) if etag else Precondition(absent=True)
 
 
-_OUTCOMES = {"delete": "removed", "rollback": "rolled-back"}
-
-
 def _done(visit: Visit, action: str, written: Written, reason: str) -> web.Response:
+    visit.services.note_written(action, written, visit.author(reason), visit.request_id)
     unchanged = written.outcome is Outcome.UNCHANGED
-    outcome = written.outcome.value if unchanged else _OUTCOMES.get(action, written.outcome.value)
-    visit.services.metrics.change(outcome)
-    visit.audit(
-        action,
-        project=written.project.name,
-        outcome=outcome,
-        revision=written.project.revision,
-        published=written.published,
-        reason=reason or None,
-        on_behalf_of=None,
-    )
     return see_other(f"{path_of(written.project.name)}/saved{f'?{UNCHANGED}' if unchanged else ''}")
