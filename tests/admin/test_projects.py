@@ -431,6 +431,15 @@ async def test_a_repeated_request_is_a_success_after_anothers_change_too(admin: 
     assert (await admin.get("projects/six")).json["meta"]["revision"] == 2
 
 
+async def test_a_repeated_request_is_answered_after_a_removal_too(admin: Admin) -> None:
+    """200, not 201: what is there now is what somebody else has left, which is nothing."""
+    key = {"Idempotency-Key": LONG_KEY}
+    await admin.put(SIX, CREATE, headers=key)
+    removed = await admin.ask("DELETE", "projects/six", headers=ANY)
+    again = await admin.put(SIX, CREATE, headers=key)
+    assert (again.status, again.etag, "target" in again.json) == (200, removed.etag, False)
+
+
 @pytest.mark.parametrize("key", ["short", "k" * 129, "with a blank", "caf\u00e9-caf\u00e9"])
 async def test_a_key_is_8_to_128_visible_characters(admin: Admin, key: str) -> None:
     """Else it would tell too little apart."""

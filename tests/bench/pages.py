@@ -4,24 +4,19 @@
 the browser would wait for before it can draw. A preview changes one rule and tries ten old links.
 """
 
-import asyncio
-import json
 import random
 import re
-import tempfile
 import time
 import urllib.parse
-from pathlib import Path
 from typing import Any
 
 from docsredirect.cli.terminal import run
 from docsredirect.domain.names import normalise
 from tests.bench import synthetic
-from tests.bench.admin_serving import TOKEN, administering
-from tests.bench.imports import import_directly
+from tests.bench.admin_serving import TOKEN
 from tests.bench.options import Options
-from tests.bench.places import environment, place_with
 from tests.bench.report import Figure
+from tests.bench.writes import serving
 from tests.support.http import Connection, Response
 
 PROJECTS = 25_000
@@ -37,13 +32,8 @@ def figures(options: Options) -> list[Figure]:
     count = options.size(options.projects, PROJECTS, QUICK_PROJECTS)
     requests = options.size(options.changes, REQUESTS, QUICK_REQUESTS)
     records = list(synthetic.records(count))
-    with place_with(options.store, 0) as place, environment(place.environ), tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "records.jsonl"
-        file.write_text("".join(f"{json.dumps(each)}\n" for each in records), encoding="utf-8")
-        import_directly(place, file)
-        with administering({"DOCSREDIRECT_STORE": place.url}) as service:
-            asyncio.run(service.until_ready())
-            return run(_measure(service.port, records, requests, options.store))
+    with serving(records, options.store) as (_, port):
+        return run(_measure(port, records, requests, options.store))
 
 
 async def _measure(port: int, records: list[dict[str, Any]], requests: int, store: str) -> list[Figure]:

@@ -14,6 +14,7 @@ import tempfile
 import time
 import urllib.parse
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +41,18 @@ _TURN = 5
 """How many changes each of several writers makes before it is the turn of bare PUTs."""
 
 
+@contextmanager
+def serving(records: list[dict[str, Any]], store: str) -> Iterator[tuple[str, int]]:
+    """Serve the admin side of a store that holds `records`; give the store's URL and the port."""
+    with place_with(store, 0) as place, environment(place.environ), tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "records.jsonl"
+        file.write_text("".join(f"{json.dumps(each)}\n" for each in records), encoding="utf-8")
+        import_directly(place, file)
+        with administering({"DOCSREDIRECT_STORE": place.url}) as service:
+            asyncio.run(service.until_ready())
+            yield place.url, service.port
+
+
 class Written(NamedTuple):
     """What a way of writing came to: the seconds of each change and of each bare PUT, and which were published."""
 
@@ -53,13 +66,8 @@ def figures(options: Options) -> list[Figure]:
     count = options.size(options.projects, PROJECTS, QUICK_PROJECTS)
     changes = options.size(options.changes, CHANGES, QUICK_CHANGES)
     records = list(synthetic.records(count))
-    with place_with(options.store, 0) as place, environment(place.environ), tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "records.jsonl"
-        file.write_text("".join(f"{json.dumps(each)}\n" for each in records), encoding="utf-8")
-        import_directly(place, file)
-        with administering({"DOCSREDIRECT_STORE": place.url}) as service:
-            asyncio.run(service.until_ready())
-            return run(_measure(place.url, service.port, records, changes, options.store))
+    with serving(records, options.store) as (url, port):
+        return run(_measure(url, port, records, changes, options.store))
 
 
 async def _measure(url: str, port: int, records: list[dict[str, Any]], changes: int, store: str) -> list[Figure]:
