@@ -17,15 +17,17 @@ _PACKAGE = Path(__file__).parent.parent / _ROOT
 _BELOW: dict[str, frozenset[str]] = {
     "domain": frozenset(),
     "store": frozenset({"domain"}),
+    "cdn": frozenset({"domain"}),
     "formats": frozenset({"domain"}),
-    "service": frozenset({"domain", "store", "formats"}),
+    "asking": frozenset({"domain"}),
+    "service": frozenset({"domain", "store", "formats", "cdn"}),
     "edge": frozenset({"domain", "store", "formats", "service", "wire"}),
     "wire": frozenset(),
     # What counts and reports for the faces. `ops` shows it; the others feed it.
     "telemetry": frozenset({"domain", "store", "service"}),
     "ops": frozenset({"domain", "telemetry", "wire"}),
-    "admin": frozenset({"domain", "store", "formats", "service", "telemetry", "wire"}),
-    "cli": frozenset({"domain", "store", "formats", "service", "edge", "admin", "ops", "telemetry"}),
+    "admin": frozenset({"domain", "store", "formats", "cdn", "service", "telemetry", "wire"}),
+    "cli": frozenset({"domain", "store", "formats", "cdn", "asking", "service", "edge", "admin", "ops", "telemetry"}),
     "__main__": frozenset({"cli"}),
     "": frozenset(),
 }

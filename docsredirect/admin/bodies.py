@@ -18,6 +18,7 @@ from docsredirect.domain.records import PathPolicy, Record, State, Status, to_fi
 from docsredirect.domain.rules import MAX_FROM, MAX_RULES
 from docsredirect.domain.targets import MAX_TARGET
 from docsredirect.domain.tokens import MAX_LABEL, StoredToken
+from docsredirect.domain.visibility import Visible
 
 NAME_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
 MAX_REVISION = 2**53 - 1
@@ -94,6 +95,9 @@ class ProjectMeta(Struct, omit_defaults=True, kw_only=True):
     on_behalf_of: str | UnsetType = UNSET
     reason: str | None
     published: Annotated[bool, Meta(description="Whether the published table, which edges poll, has this revision.")]
+    visible: Annotated[
+        Visible | UnsetType, Meta(description="Of a write: when readers see it, counted from its publication.")
+    ] = UNSET
     warnings: list[Warned] | UnsetType = UNSET
 
 
@@ -301,7 +305,9 @@ def moment_or_none(seconds: float | None) -> datetime | None:
     return None if seconds is None else moment(seconds)
 
 
-def project_body(project: Project, *, published: bool, warnings: list[Fault] | None = None) -> dict[str, Any]:
+def project_body(
+    project: Project, *, published: bool, visible: Visible | UnsetType = UNSET, warnings: list[Fault] | None = None
+) -> dict[str, Any]:
     """Return a project as a `ProjectBody`, or as a `RemovedBody` where it has no record."""
     newest = project.history[0]
     author = newest.author
@@ -312,6 +318,7 @@ def project_body(project: Project, *, published: bool, warnings: list[Fault] | N
         on_behalf_of=UNSET if author.on_behalf_of is None else author.on_behalf_of,
         reason=author.reason,
         published=published,
+        visible=visible,
         warnings=[Warned(each.pointer, each.code, each.detail) for each in warnings] if warnings else UNSET,
     )
     fields = {"project": project.name} if project.record is None else to_fields(project.record)

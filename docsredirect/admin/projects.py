@@ -26,6 +26,7 @@ from docsredirect.domain.projects import Project
 from docsredirect.domain.records import Checked, Record, parse_record, to_fields
 from docsredirect.domain.tables import Row
 from docsredirect.service.commits import Outcome
+from docsredirect.service.registry import Written
 
 MAX_LIMIT, DEFAULT_LIMIT = 1_000, 100
 MAX_HISTORY_LIMIT = 100
@@ -59,7 +60,7 @@ async def get_project(call: Call) -> web.Response:
     etag = etag_of(project)
     if reading.is_held(call.request, etag):
         return web.Response(status=304, headers={**NO_STORE, "ETag": f'"{etag}"'})
-    return _answer(project, published=await call.services.is_published(project))
+    return _answer(project, project_body(project, published=await call.services.is_published(project)))
 
 
 async def put_project(call: Call) -> web.Response:
@@ -77,7 +78,7 @@ async def put_project(call: Call) -> web.Response:
     )
     call.services.note_written("put", written, author, call.request_id)
     status = 201 if written.outcome is Outcome.CREATED and written.project.record is not None else 200
-    return _answer(written.project, published=written.published, status=status, warnings=checked.warnings)
+    return _written(call, written, status=status, warnings=checked.warnings)
 
 
 async def _preview(call: Call, checked: Checked, precondition: Precondition) -> web.Response:
@@ -104,7 +105,7 @@ async def delete_project(call: Call) -> web.Response:
         name, author, precondition, operation=operation, seconds=patience().left
     )
     call.services.note_written("delete", written, author, call.request_id)
-    return _answer(written.project, published=written.published)
+    return _written(call, written)
 
 
 async def get_history(call: Call) -> web.Response:
@@ -137,7 +138,7 @@ async def roll_back(call: Call) -> web.Response:
         _name(call), revision, author, precondition, recheck=recheck, operation=operation, seconds=patience().left
     )
     call.services.note_written("rollback", written, author, call.request_id)
-    return _answer(written.project, published=written.published)
+    return _written(call, written)
 
 
 def _name(call: Call) -> str:
@@ -167,8 +168,12 @@ def _check(body: Any, call: Call) -> Checked:
     return checked
 
 
-def _answer(
-    project: Project, *, published: bool, status: int = 200, warnings: list[Fault] | None = None
-) -> web.Response:
-    body = project_body(project, published=published, warnings=warnings)
+def _written(call: Call, written: Written, *, status: int = 200, warnings: list[Fault] | None = None) -> web.Response:
+    project = written.project
+    visible = call.services.visible(project)
+    body = project_body(project, published=written.published, visible=visible, warnings=warnings)
+    return _answer(project, body, status)
+
+
+def _answer(project: Project, body: Mapping[str, Any], status: int = 200) -> web.Response:
     return json_response(body, status=status, headers={"ETag": f'"{etag_of(project)}"'})

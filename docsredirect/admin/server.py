@@ -1,16 +1,17 @@
 """The admin side's life: from settings and a listening socket to an orderly end. What has to be done in the background
-is done here: publishing, following the table, reconciling."""
+is done here: publishing, following the table, reconciling, and what follows a publication."""
 
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiohttp import hdrs, web
 
 from docsredirect.admin import problems
+from docsredirect.admin.afterwards import open_afterwards
 from docsredirect.admin.app import REQUEST_ID, SERVER, make_app
 from docsredirect.admin.recent import Recent
 from docsredirect.admin.services import NO_STORE, Services
@@ -20,6 +21,7 @@ from docsredirect.service.denied import Denied
 from docsredirect.service.listing import Listing
 from docsredirect.service.lookups import Lookups
 from docsredirect.service.publications import Publications
+from docsredirect.service.purging import Purging
 from docsredirect.service.reconciler import keep_reconciling
 from docsredirect.service.registry import Registry
 from docsredirect.service.replica import Replica
@@ -117,47 +119,55 @@ async def _services(
     lookups = Lookups(replica, store, clock=time.monotonic, denied=denied)
     tokens = Tokens(store, clock=time.time, monotonic=time.monotonic, new_text=new_text, bootstrap=admin_token)
     await denied.begin()
-    background = [
-        asyncio.create_task(work, name=name)
-        for name, work in (
+    async with open_afterwards(settings, store, replica, publisher, metrics) as afterwards:
+        work = [
             ("publish", publications.run()),
             ("follow table", replica.follow(pauses(settings.poll_seconds))),
             ("watch deny file", denied.follow()),
             ("reconcile", keep_reconciling(store, publisher, _rounds(settings), metrics.reconciled)),
-            ("tell what waits", _tell_unpublished(publications, metrics)),
-        )
-    ]
+            ("tell what waits", _tell_what_waits(publications, afterwards.purging, metrics)),
+            *afterwards.work,
+        ]
+        async with _in_background(work):
+            try:
+                yield Services(
+                    settings=settings,
+                    hosts=settings.host_rules,
+                    registry=registry,
+                    replica=replica,
+                    lookups=lookups,
+                    listing=Listing(replica),
+                    tokens=tokens,
+                    wrong_tokens=WrongTokens(time.monotonic, WRONG_TOKENS),
+                    sessions=Sessions(
+                        settings.secret or new_text(SECRET_LENGTH),
+                        tokens,
+                        new_text,
+                        https=(settings.admin_base or "").lower().startswith("https://"),
+                    ),
+                    metrics=metrics,
+                    recent=Recent(),
+                    clock=time.time,
+                    new_id=new_operation,
+                )
+            finally:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(CLOSE_SECONDS, settings.shutdown_seconds)):
+                        await registry.close()
+                        await publications.drain()
+                        await tokens.close()
+    await lookups.close()
+
+
+@asynccontextmanager
+async def _in_background(work: list[tuple[str, Coroutine[Any, Any, None]]]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(each, name=name) for name, each in work]
     try:
-        yield Services(
-            settings=settings,
-            hosts=settings.host_rules,
-            registry=registry,
-            replica=replica,
-            lookups=lookups,
-            listing=Listing(replica),
-            tokens=tokens,
-            wrong_tokens=WrongTokens(time.monotonic, WRONG_TOKENS),
-            sessions=Sessions(
-                settings.secret or new_text(SECRET_LENGTH),
-                tokens,
-                new_text,
-                https=(settings.admin_base or "").lower().startswith("https://"),
-            ),
-            metrics=metrics,
-            recent=Recent(),
-            clock=time.time,
-            new_id=new_operation,
-        )
+        yield
     finally:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(min(CLOSE_SECONDS, settings.shutdown_seconds)):
-                await registry.close()
-                await publications.drain()
-                await tokens.close()
-        for task in background:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
-        await lookups.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _rounds(settings: Settings) -> Iterator[float]:
@@ -167,7 +177,8 @@ def _rounds(settings: Settings) -> Iterator[float]:
     yield from pauses(settings.reconcile_seconds)
 
 
-async def _tell_unpublished(publications: Publications, metrics: Metrics) -> None:
+async def _tell_what_waits(publications: Publications, purging: Purging | None, metrics: Metrics) -> None:
     while True:
         metrics.unpublished(publications.waiting)
+        metrics.unpurged(0 if purging is None else purging.waiting)
         await asyncio.sleep(1.0)

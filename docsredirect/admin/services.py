@@ -30,7 +30,9 @@ from docsredirect.domain.projects import Author, Project
 from docsredirect.domain.settings import Settings
 from docsredirect.domain.tables import Row
 from docsredirect.domain.tokens import Identity
+from docsredirect.domain.visibility import Visible, visible
 from docsredirect.service.commits import Outcome
+from docsredirect.service.convergence import timing_of
 from docsredirect.service.listing import Listing
 from docsredirect.service.lookups import Lookups
 from docsredirect.service.registry import Registry, Written
@@ -134,6 +136,14 @@ class Services(NamedTuple):
         """Tell whether the table in memory has a project's revision, or a later one."""
         row = self.replica.row(project.name)
         return isinstance(row, Row) and row.revision >= project.revision
+
+    def visible(self, project: Project) -> Visible:
+        """Return when readers see the last change of a project, from its publication on."""
+        before, table = project.history[0].before, self.replica.applied
+        earlier = 404 if before is None else 410 if before.state == "gone" else before.status
+        purged = self.settings.purge is not None and table is not None and table.purging
+        within = timing_of(self.settings.poll_seconds, self.settings.stale_after).blind if purged else None
+        return visible(earlier, self.settings.lifetimes, purged_within=within)
 
     async def is_published(self, project: Project) -> bool:
         """Tell whether a project's revision is published, as far as that can be known now."""

@@ -229,9 +229,9 @@ def _say_saved(answer: Answer, *, as_json: bool) -> None:
         terminal.write_json(answer.body)
         return
     done = "removed" if written.target is None else "saved"
-    published = "It is published: edges answer with it within seconds."
-    seen = published if written.meta.published else f"It is {done}, and will be published shortly."
-    shown.say([f"{written.project} is {done}, as revision {written.meta.revision}. {seen}"])
+    published = "It is published." if written.meta.published else "It will be published shortly."
+    shown.say([f"{written.project} is {done}, as revision {written.meta.revision}. {published}"])
+    shown.say(shown.visible(written.meta))
 
 
 @contextmanager

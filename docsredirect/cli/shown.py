@@ -19,6 +19,7 @@ from docsredirect.cli.terminal import printable
 from docsredirect.domain.hosts import OWN_HOSTS
 from docsredirect.domain.preview import FieldChange, Sample, SampleAnswer, changes
 from docsredirect.domain.records import Record
+from docsredirect.domain.visibility import duration
 
 SHOWN_SAMPLES = 20
 """How many sample URLs that answer differently a person is shown."""
@@ -49,6 +50,13 @@ def project(body: ProjectBody) -> Iterator[str]:
     for number, (source, to) in enumerate(rules.items()):
         yield _field("" if number else "rules", f"{_page(source)} → {_GONE if to is None else to}")
     yield from _meta(body.meta)
+
+
+def visible(meta: ProjectMeta) -> Iterator[str]:
+    """Return when readers see a change that was written."""
+    if meta.visible is not UNSET:
+        caches, browsers = duration(meta.visible.caches_seconds), duration(meta.visible.browsers_seconds)
+        yield f"Readers see it within {caches}; whoever followed the same link before, up to {browsers} later."
 
 
 def removed(body: RemovedBody) -> Iterator[str]:

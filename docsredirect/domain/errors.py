@@ -20,6 +20,8 @@ DocsRedirectError
  ├ TooManyWrongTokens an address has tried too often
  ├ NoSuchInvitation   the link is not one of ours
  ├ InvitationSpent    the link was used, taken back, or is too old
+ ├ PurgeFailed        the CDN did not take a purge
+ ├ MirrorRefused      the old service's file has what the table does not know
  └ StoreError
     ├ StoreUnavailable  the store did not answer, or answered something other than yes or no
     ├ WritesRefused     the store does not keep the conditions of writes, so nothing is written to it
@@ -212,6 +214,26 @@ class InvitationSpent(DocsRedirectError):
 
     code = "invitation-spent"
     status = 410
+
+
+class PurgeFailed(DocsRedirectError):
+    """The CDN did not take a purge: it may still answer with what it has kept. `again` tells whether it may do so when
+    it is asked again soon, and `after` how many seconds it wants to be left alone for."""
+
+    code = "purge-failed"
+    status = 502
+
+    def __init__(self, message: str, *, again: bool, after: float | None = None) -> None:
+        super().__init__(message)
+        self.again = again
+        self.after = after
+
+
+class MirrorRefused(DocsRedirectError):
+    """The old service's file holds projects that the table knows nothing of: rewriting it would lose them."""
+
+    code = "mirror-refused"
+    status = 409
 
 
 class StoreError(DocsRedirectError):

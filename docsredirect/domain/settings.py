@@ -26,11 +26,19 @@ MIN_SECRET = 32
 MAX_EDGES = 100
 """The most edges that are asked how they are."""
 
+MAX_PURGED_SECONDS = 86_400
+"""The longest that a CDN may keep an answer fresh: published tables are kept for as long, and tell what is to be purged
+after an interruption."""
+
+FASTLY, CLOUDFLARE, VARNISH = "fastly", "cloudflare", "varnish"
+
 Network = IPv4Network | IPv6Network
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
 _S3_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9][A-Za-z0-9._-]*)*/?")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_FILE = re.compile(r"[^\x00]*[^/]/[A-Za-z0-9][A-Za-z0-9._-]*|/?[A-Za-z0-9][A-Za-z0-9._-]*")
 _VISIBLE = re.compile(r"[!-~]+")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -61,6 +69,14 @@ class Lifetimes(msgspec.Struct, frozen=True):
     pages: int
 
 
+class Purge(msgspec.Struct, frozen=True):
+    """Which CDN is purged: its kind, and what it calls our service (Fastly), our zone (Cloudflare), or where each
+    instance is (Varnish)."""
+
+    kind: str
+    places: tuple[str, ...]
+
+
 class Settings(msgspec.Struct, frozen=True):
     """Everything that the environment decides."""
 
@@ -83,6 +99,11 @@ class Settings(msgspec.Struct, frozen=True):
     index_url: str | None
     trusted_proxies: tuple[Network, ...]
     edges: tuple[str, ...]
+    purge: Purge | None
+    purge_token: str | None
+    purge_api: str | None
+    cdn_secret: tuple[str, ...]
+    mirror: str | None
     reconcile_seconds: float
     url: str
     token: str | None
@@ -169,6 +190,19 @@ def _secret(text: str) -> str | None:
     return text or None
 
 
+def _token(text: str) -> str | None:
+    if text and not _VISIBLE.fullmatch(text):
+        raise ValueError("Give visible ASCII characters.")
+    return text or None
+
+
+def _secrets(text: str) -> tuple[str, ...]:
+    secrets = tuple(text.replace(",", " ").split())
+    if any(len(secret) < MIN_SECRET or not _VISIBLE.fullmatch(secret) for secret in secrets):
+        raise ValueError(f"Give at least {MIN_SECRET} visible ASCII characters; more than one separated by commas.")
+    return secrets
+
+
 def _base_url(text: str) -> str:
     url = _url(text)
     if url is None or url.lower().startswith("mailto:") or "?" in url or "#" in url:
@@ -176,14 +210,34 @@ def _base_url(text: str) -> str:
     return url.rstrip("/")
 
 
-def _edges(text: str) -> tuple[str, ...]:
-    edges = dict.fromkeys(text.replace(",", " ").split())
-    if len(edges) > MAX_EDGES:
-        raise ValueError(f"These are {len(edges)} addresses. Give at most {MAX_EDGES}.")
+def _base_urls(text: str) -> tuple[str, ...]:
+    urls = dict.fromkeys(text.replace(",", " ").split())
+    if len(urls) > MAX_EDGES:
+        raise ValueError(f"These are {len(urls)} addresses. Give at most {MAX_EDGES}.")
     try:
-        return tuple(map(_base_url, edges))
+        return tuple(map(_base_url, urls))
     except ValueError as error:
         raise ValueError("Give absolute http(s) URLs without ? and #, separated by commas.") from error
+
+
+def _purge(text: str) -> Purge | None:
+    if not text:
+        return None
+    kind, _, place = text.partition(":")
+    if kind in (FASTLY, CLOUDFLARE) and _ID.fullmatch(place):
+        return Purge(kind, (place,))
+    if kind == VARNISH and (urls := _base_urls(place)):
+        return Purge(kind, urls)
+    raise ValueError("Give fastly:SERVICE_ID, cloudflare:ZONE_ID, or varnish: and the URL of each instance.")
+
+
+def _mirror(text: str) -> str | None:
+    if not text:
+        return None
+    known = "://" not in text or text.startswith("file:///") or _S3_URL.fullmatch(text)
+    if not known or not _FILE.fullmatch(text):
+        raise ValueError("Give s3://bucket/prefix/redirects.txt, file:///path/redirects.txt, or the path of a file.")
+    return text
 
 
 def _hosts(text: str) -> tuple[str, ...]:
@@ -258,7 +312,16 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("index_url", "", "Address of the package index, for links to a project's page there. None: none.", _index),
     Setting("trusted_proxies", "", "Networks whose X-Forwarded-For the admin side believes, separated by commas.",
             _networks),
-    Setting("edges", "", "Ops addresses of edges elsewhere, as URLs separated by commas, for the overview.", _edges),
+    Setting("edges", "", "Ops addresses of edges elsewhere, as URLs separated by commas: for the overview, and for "
+            "purging.", _base_urls),
+    Setting("purge", "", "The CDN that changes are purged from: fastly:SERVICE_ID, cloudflare:ZONE_ID, varnish:URL,…",
+            _purge),
+    Setting("purge_token", "", "The token that the CDN asks for when it is purged.", _token, secret=True),
+    Setting("purge_api", "", "Address of the CDN's API, where it is not the usual one.", _index),
+    Setting("cdn_secret", "", "What the CDN shows the edge in X-CDN-Secret; several, separated by commas, while it is "
+            "changed. None: the edge answers anybody.", _secrets, secret=True),
+    Setting("mirror", "", "A redirects.txt of the old service that each publication rewrites: s3://…/redirects.txt, "
+            "file:///…, or a path.", _mirror),
     Setting("reconcile_seconds", "300", "Seconds between two looks for what was committed and not published.",
             _between(1, 86_400, float)),
     Setting("url", "http://127.0.0.1:8081", "The admin side that the command line speaks to.", _base_url),
@@ -270,7 +333,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("lifetimes.browser_absent", "60", "Browser lifetime of 404.", _seconds),
     Setting("lifetimes.browser_stale", "60", "Browser lifetime of any answer while the table is stale.", _seconds),
     Setting("lifetimes.cdn", "300", "CDN lifetime of redirects and 410 without a working purger.", _seconds),
-    Setting("lifetimes.cdn_purged", "86400", "The same with a working purger, which this version has not.", _seconds),
+    Setting("lifetimes.cdn_purged", "86400", "The same while the CDN is purged on change.",
+            _between(0, MAX_PURGED_SECONDS, int)),
     Setting("lifetimes.cdn_absent", "300", "CDN lifetime of 404.", _seconds),
     Setting("lifetimes.cdn_absent_stale", "30", "CDN lifetime of 404 while the table is stale.", _seconds),
     Setting("lifetimes.cdn_stale_if_error", "604800", "How long the CDN may serve redirects and 410 stale.", _seconds),
@@ -295,6 +359,8 @@ def load(environ: Mapping[str, str]) -> Loaded:
         except ValueError as error:
             shown = MASK if setting.secret else repr(text)
             problems.append(f"{setting.variable} is {shown}. {error}")
+    if values.get("purge") is not None and not values.get("purge_token"):
+        problems.append(f"{PREFIX}PURGE needs {PREFIX}PURGE_TOKEN: the token that the CDN asks for.")
     # A folder needs no second one beside it: who removes it means to begin anew, and an edge must not hold him up.
     if not problems and values["state_dir"] is None and values["store"].startswith("s3://"):
         values["state_dir"] = _default_state_dir(environ)

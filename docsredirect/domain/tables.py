@@ -67,6 +67,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
     follows: tuple[str, ...]
     shards: tuple[ShardRef, ...]
+    purging: bool = False
+    """Whether the CDN is told of every change, so that it may keep answers for long."""
 
     @property
     def rows(self) -> int:
@@ -137,6 +139,18 @@ def encode_shard(number: int, rows: Iterable[Row]) -> tuple[ShardRef, bytes]:
     body = zlib.compress(b"\n".join(lines) + b"\n", level=6, wbits=_GZIP)
     key = f"shards/{number:02x}-{hashlib.sha256(body).hexdigest()}.jsonl.gz"
     return ShardRef(key, len(lines)), body
+
+
+def changed_records(before: "Shard", after: "Shard") -> list[str]:
+    """Return the names of which another record stands in `after` than in `before`, sorted. A row that is only newer, or
+    whose object was moved, is no change."""
+    old, new = ({row.name: row.record for row in map(decode_row, lines)} for lines in _differing(before, after))
+    return sorted(name for name in old | new if old.get(name) != new.get(name))
+
+
+def _differing(before: "Shard", after: "Shard") -> tuple[set[bytes], set[bytes]]:
+    old, new = set(before.lines()), set(after.lines())
+    return old - new, new - old
 
 
 class Shard:

@@ -7,6 +7,7 @@ from docsredirect.domain.resolve import DENIED, MAX_REQUEST, Answer, resolve
 from docsredirect.domain.settings import Settings
 from docsredirect.edge import responses
 from docsredirect.edge.answers import Answers
+from docsredirect.edge.gate import Gate
 from docsredirect.edge.lifetimes import TableState
 from docsredirect.edge.own_pages import OwnPages
 from docsredirect.edge.pages import Pages
@@ -24,6 +25,7 @@ class Edge:
         self._retry_after = settings.retry_after
         self._stale_after = settings.stale_after
         self._hosts = settings.host_rules
+        self._gate = Gate(settings.cdn_secret)
         self.replica = replica
         self.lookups = lookups
         self.answers = Answers(settings.host_rules, every=settings.log_level == "debug")
@@ -34,12 +36,15 @@ class Edge:
         self._own_pages = OwnPages(settings, replica, self._pages)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request: 400, 414, 421 and 405 in this order, then the service's own pages, then the table."""
+        """Answer one request: 400, 414, 403, 421 and 405 in this order, then the service's own pages, then the
+        table."""
         target = read_target(request)
         if target is None:
             return _closing(responses.refused(400))
         if len(target.path) + len(target.query) > MAX_REQUEST:
             return responses.refused(414)
+        if not self._gate.lets_in(request, target):
+            return responses.refused(403)
         if not is_for_us(target, self._hosts):
             return responses.refused(421)
         if request.method not in ALLOWED_METHODS:
@@ -61,7 +66,8 @@ class Edge:
                 self.asked.count(answer.name)
         elif answer.status == 503:
             return responses.refused(503, retry_after=self._retry_after)
-        state = TableState(stale=self.replica.is_stale(self._stale_after), purging=False)
+        table = self.replica.applied
+        state = TableState(stale=self.replica.is_stale(self._stale_after), purging=table is not None and table.purging)
         return responses.answered(answer, target, state, self._lifetimes, self._pages)
 
     async def _decide(self, target: Target) -> Answer:

@@ -58,4 +58,9 @@ def read_target(request: BaseRequest) -> Target | None:
 
 def is_for_us(target: Target, hosts: HostRules) -> bool:
     """Tell whether this service answers for the host asked (421 otherwise). Health is asked by address."""
-    return hosts.serves(target.host) or target.path.startswith(_HEALTH_PREFIX)
+    return hosts.serves(target.host) or is_health(target)
+
+
+def is_health(target: Target) -> bool:
+    """Tell whether health is asked for, by whoever probes this edge."""
+    return target.path.startswith(_HEALTH_PREFIX)

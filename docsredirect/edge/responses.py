@@ -6,6 +6,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from docsredirect import __version__
+from docsredirect.domain import purges
 from docsredirect.domain.resolve import Answer, Denial
 from docsredirect.domain.settings import Lifetimes
 from docsredirect.edge.lifetimes import NOT_KEPT, TableState, for_answer
@@ -25,6 +26,7 @@ _PAGE_HEADERS = {
 }
 _SENTENCES = {
     400: "This is not a request that can be answered.",
+    403: "This server is reached through its public address only.",
     405: "Only GET and HEAD are answered here.",
     414: "The address is too long.",
     421: "This host is not served here.",
@@ -36,7 +38,7 @@ _SENTENCES = {
 def answered(answer: Answer, target: Target, state: TableState, lifetimes: Lifetimes, pages: Pages) -> web.Response:
     """Return the response for a redirect, 404 or 410 of a project."""
     keep = NOT_KEPT if isinstance(answer, Denial) else for_answer(answer.status, state, lifetimes)
-    tags = ["docsredirect"] if answer.name is None else [f"project/{answer.name}", "docsredirect"]
+    tags = [purges.ALL] if answer.name is None else [purges.key_of(answer.name), purges.ALL]
     headers = {
         "Cache-Control": keep.browser,
         "Surrogate-Control": keep.cdn,
@@ -51,7 +53,7 @@ def answered(answer: Answer, target: Target, state: TableState, lifetimes: Lifet
 
 
 def refused(status: int, *, retry_after: int | None = None) -> web.Response:
-    """Return an error that nothing may keep: 400, 405, 414, 421, 500 or 503. It repeats nothing of the request."""
+    """Return an error that nothing may keep: 400, 403, 405, 414, 421, 500 or 503. It repeats nothing of the request."""
     headers = {"Content-Type": PLAIN, **_NO_STORE}
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(ALLOWED_METHODS)

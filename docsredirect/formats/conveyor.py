@@ -4,11 +4,12 @@ It looks names up by their exact spelling, appends ``/`` and the path to ``base_
 and answers ``base_uri`` as it stands where it is false.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
+from docsredirect.domain import names
 from docsredirect.domain.errors import Fault, InvalidRecord, pointer_to, shorten
 from docsredirect.domain.hosts import HostRules
 from docsredirect.domain.records import Checked, Record, parse_record
@@ -19,6 +20,10 @@ _FIELD_NAMES = {
     "/path": ("path", "include_path"),
     "/target": ("target", "base_uri"),
 }
+
+
+class _Named(msgspec.Struct):
+    project_name: str
 
 
 class Approximation(NamedTuple):
@@ -41,8 +46,8 @@ def parse_row(value: Mapping[str, Any], hosts: HostRules) -> Checked:
         for field in value
         if field not in _FIELDS
     ]
-    names = _FIELD_NAMES.values()
-    raw: dict[str, Any] = {field: value[row_field] for field, row_field in names if row_field in value}
+    renamed = _FIELD_NAMES.values()
+    raw: dict[str, Any] = {field: value[row_field] for field, row_field in renamed if row_field in value}
     if "path" in raw:
         if not isinstance(raw["path"], bool):
             faults.append(Fault("/include_path", "type", "`include_path` is true or false."))
@@ -64,19 +69,35 @@ def _in_row(fault: Fault) -> Fault:
     return msgspec.structs.replace(fault, pointer=pointer, detail=detail)
 
 
-def lines(record: Record) -> Iterator[bytes]:
+def lines(record: Record, spellings: Iterable[str] = ()) -> Iterator[bytes]:
     """Return `rows` as JSON Lines."""
-    for row in rows(record):
+    for row in rows(record, spellings):
         yield msgspec.json.encode(row) + b"\n"
 
 
-def rows(record: Record) -> Iterator[dict[str, Any]]:
-    """Return the rows that say of a project what the format can, one for every known spelling of its name."""
+def spellings_in(text: bytes) -> dict[str, list[str]]:
+    """Return the names in a ``redirects.txt``, as it spells them, by their normal form. A line that is no row, or whose
+    name is not legal, is passed over: no request was ever answered from it."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        try:
+            spelling = msgspec.json.decode(line, type=_Named).project_name
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+        name = names.normalise(spelling)
+        if name is not None:
+            found.setdefault(name, []).append(spelling)
+    return found
+
+
+def rows(record: Record, spellings: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
+    """Return the rows that say of a project what the format can, one for every known spelling of its name: the
+    record's own, in lower case, in normal form, and `spellings`."""
     if record.state == "gone":
         return
     include_path = record.path == "keep"
     base = record.target.removesuffix("/") if include_path else record.target
-    for name in dict.fromkeys((record.project, record.project.lower(), record.name)):
+    for name in dict.fromkeys((record.project, record.project.lower(), record.name, *spellings)):
         yield {"project_name": name, "include_path": include_path, "base_uri": base}
 
 

@@ -83,7 +83,7 @@ class Lookups:
         """How many names were found among the hot entries, and how many were not."""
         self.read = self.unread = 0
         """How many names were read from the store, and how many could not be."""
-        replica.on_change = self._forget
+        replica.on_change.append(self._forget)
 
     def find(self, name: str) -> Route | Lookup | None:
         """Return the route of a normalised name, None where it is known to have none, `UNKNOWN` or `DENIED`."""

@@ -72,14 +72,23 @@ class Publisher:
         self._store = store
         self._new_epoch = new_epoch
         self._pause = pause
+        self.on_publish: Callable[[Table], None] = lambda table: None
+        """Called with every table that it has put in the place of another."""
 
     async def publish(self, changed: Iterable[Row], *, check: Iterable[int] = ()) -> Table:
         """Publish as `publish_rows` does, and return the table."""
         return (await self.publish_rows(changed, check=check)).table
 
-    async def publish_rows(self, changed: Iterable[Row], *, check: Iterable[int] = ()) -> Published:
+    async def tell_purging(self, purging: bool) -> Table:
+        """Publish whether the CDN is purged on change, and nothing else. Raises as `publish_rows` does."""
+        return (await self.publish_rows([], purging=purging)).table
+
+    async def publish_rows(
+        self, changed: Iterable[Row], *, check: Iterable[int] = (), purging: bool | None = None
+    ) -> Published:
         """Publish `changed` and return the table that holds it: the one in place where that already does. The shards
-        `check` are read too, and rebuilt where that fails.
+        `check` are read too, and rebuilt where that fails. `purging`: what the table says of it; None: what the one
+        before said.
 
         Raises `StoreUnavailable`, `Damaged` for a ``table.json`` that cannot be read, and `Conflict` when every
         attempt lost its race.
@@ -90,7 +99,7 @@ class Publisher:
             held = await self._read_table()
             plan = await (self._build(rows) if held is None else self._merge(held.table, rows, check))
             try:
-                table = await self._carry_out(plan, held)
+                table = await self._carry_out(plan, held, purging)
             except Conflict:
                 continue
             return Published(table, await self._outdone(plan.higher))
@@ -105,7 +114,7 @@ class Publisher:
         except Damaged as error:
             raise Damaged(f"{error} Remove it, and the next import builds it anew from {projects.PREFIX}.") from error
 
-    async def _carry_out(self, plan: _Plan, held: _Held | None) -> Table:
+    async def _carry_out(self, plan: _Plan, held: _Held | None, purging: bool | None = None) -> Table:
         """Put the shards of `plan`, then swap the table; not where nothing would be another. Raises `Conflict`."""
         refs = list(plan.refs)
 
@@ -115,8 +124,14 @@ class Publisher:
         # A publisher that is this slow may find its shards removed as unused before a table names them.
         async with _time_limit():
             await for_each(sorted(plan.puts), put_shard, _AT_ONCE)
-            table = Table(epoch=plan.epoch, sequence=plan.sequence, follows=plan.follows, shards=tuple(refs))
-            if held is not None and held.table.epoch == table.epoch and held.table.shards == table.shards:
+            table = Table(
+                epoch=plan.epoch,
+                sequence=plan.sequence,
+                follows=plan.follows,
+                shards=tuple(refs),
+                purging=(held is not None and held.table.purging) if purging is None else purging,
+            )
+            if held is not None and _says_the_same(held.table, table):
                 return held.table
             body = tables.encode_table(table)
             if held is None:
@@ -127,6 +142,7 @@ class Publisher:
                 await self._keep(held.table, held.body)
                 await self._store.replace(TABLE_KEY, body, held.etag)
         log.info("published", epoch=table.epoch, sequence=table.sequence, rows=table.rows)
+        self.on_publish(table)
         return table
 
     async def _keep(self, table: Table, body: bytes) -> None:
@@ -289,6 +305,10 @@ def _newer(present: Mapping[str, Row], changed: Mapping[str, Row]) -> Rows:
 
 def _is_moved(present: Row, row: Row) -> bool:
     return row.revision == present.revision and row.etag != present.etag and row.record == present.record
+
+
+def _says_the_same(held: Table, table: Table) -> bool:
+    return (held.epoch, held.shards, held.purging) == (table.epoch, table.shards, table.purging)
 
 
 def _read(stored: StoredObject) -> _Held | None:

@@ -38,8 +38,10 @@ class Replica:
         """What was fetched and is not on local disk yet, compressed as it came."""
         self._clock = clock
         self._started = clock()
-        self.on_change: Callable[[Collection[str]], None] = lambda names: None
-        """Called with the names whose rows were replaced, after each shard that was."""
+        self.on_change: list[Callable[[Collection[str]], None]] = []
+        """Each is called with the names whose rows were replaced, after each shard that was."""
+        self.on_applied: list[Callable[[], None]] = []
+        """Each is called when a new table is applied."""
         self._shards: list[Shard | None] = [None] * SHARDS
         self._etag: str | None = None
         self.table: Table | None = None
@@ -100,6 +102,10 @@ class Replica:
         """Return the shards that are held now."""
         return [shard for shard in self._shards if shard is not None]
 
+    def shard(self, number: int) -> Shard | None:
+        """Return a shard, or None where it is not held."""
+        return self._shards[number]
+
     def age(self) -> float | None:
         """Return the seconds since the last successful poll, or None where there was none."""
         return None if self.last_success is None else self._clock() - self.last_success
@@ -141,6 +147,9 @@ class Replica:
         self.last_success = self._clock()
         self._refused.clear()
         self.refused_sequence = self.refused_reason = None
+        if changed:
+            for tell in self.on_applied:
+                tell()
         await self._keep()
         return True
 
@@ -262,7 +271,8 @@ class Replica:
         present = self._shards[number]
         self._shards[number] = shard
         if changed := shard.changed_names(present):
-            self.on_change(changed)
+            for tell in self.on_change:
+                tell(changed)
 
     def _refuse(self, what: str, error: Damaged, table: Table | None) -> None:
         """Count and report what failed a check, once, however often it is asked for again."""

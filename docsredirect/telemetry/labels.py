@@ -16,7 +16,7 @@ STATUSES = frozenset(
     )
 )  # fmt: skip
 
-EDGE_STATUSES = ("200", "301", "302", "307", "308", "400", "404", "405", "410", "414", "421", "500", "503")
+EDGE_STATUSES = ("200", "301", "302", "307", "308", "400", "403", "404", "405", "410", "414", "421", "500", "503")
 """What an edge answers. Each is there from the start, at 0, so that its rate is known from the first one on."""
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

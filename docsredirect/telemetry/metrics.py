@@ -119,6 +119,22 @@ class Metrics:
         self._reconciliations.labels(labels.outcome(ok=ok)).inc()
         self._reconciled_rows.inc(rows)
 
+    def purged(self, ok: bool) -> None:
+        """Count a purge of the CDN, and tell whether that works."""
+        self._purges.labels(labels.outcome(ok=ok)).inc()
+        for result in (labels.OK, labels.FAILED):
+            self._purging.labels(result).set((result == labels.OK) == ok)
+
+    def unpurged(self, count: int) -> None:
+        """Tell how many changes are published and wait to be purged."""
+        self._unpurged.set(count)
+
+    def mirrored(self, ok: bool, lost: int | None = None) -> None:
+        """Count a round of mirroring, and tell how many things the mirrored file cannot say."""
+        self._mirrorings.labels(labels.outcome(ok=ok)).inc()
+        if lost is not None:
+            self._mirror_lost.set(lost)
+
     def token_refused(self, reason: str) -> None:
         """Count a token that was refused: missing, unknown, expired, revoked or limited."""
         self._token_refusals.labels(closed(reason, labels.TOKEN_REFUSALS)).inc()
@@ -170,6 +186,11 @@ class Metrics:
         self._unpublished = self._gauge("unpublished_changes", "Changes that wait to be published.", "livemax")
         self._reconciliations = self._counter("reconciliations", "Reconciliations.", "outcome")
         self._reconciled_rows = self._counter("reconciled_rows", "Rows that reconciling found behind, and published.")
+        self._purges = self._counter("purges", "Purges of the CDN; also those that only try it.", "outcome")
+        self._purging = self._gauge("purging", "How the last purge of the CDN went.", "livemax", "result")
+        self._unpurged = self._gauge("unpurged_changes", "Changes that wait to be purged from the CDN.", "livemax")
+        self._mirrorings = self._counter("mirrorings", "Looks at the old service's file, rewritten or not.", "outcome")
+        self._mirror_lost = self._gauge("mirror_lost", "Things that the old service's file cannot say.", "livemax")
         self._token_refusals = self._counter("token_refusals", "Tokens that were refused.", "reason")
 
     def _counter(self, name: str, text: str, *names: str) -> Counter:

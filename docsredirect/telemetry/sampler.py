@@ -91,6 +91,8 @@ class Sampler:
             self._asked = asked
         self._on_sample = on_sample
         self._serves = True
+        if replica is not None:
+            replica.on_applied.append(self._show)
         with _reported():
             self.sample()
 
@@ -119,6 +121,11 @@ class Sampler:
         self._asked.age(time.monotonic())
         self._on_sample()
         self._board.write(self._state())
+
+    def _show(self) -> None:
+        """Tell of a new table at once: the CDN is purged again when every edge says that it has it."""
+        with _reported():
+            self._board.write(self._state())
 
     def leave(self) -> None:
         """Count what is left, and leave the board."""

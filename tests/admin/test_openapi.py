@@ -31,6 +31,8 @@ NEVER_IN_AN_ANSWER = {
     "store": "the root of the store's errors; only those below it are raised",
     "token-refused": "the root of the refusals of a token; only those below it are raised",
     "invalid-settings": "keeps a process from starting, so that it answers nothing",
+    "purge-failed": "after the answer, where it is logged and tried again; or of a command",
+    "mirror-refused": "after the answer, where it is logged and tried again",
     "not-modified": "between the replica and its store; readers are told 304, which is no problem",
 }
 NOT_OF_THE_API = {"no-such-route", "method-not-allowed", "form-refused"}

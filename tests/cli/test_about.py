@@ -14,7 +14,7 @@ from tests.cli.commands import Cli, invoke
 
 COMMANDS = [
     "serve", "get", "set", "delete", "list", "history", "rollback", "token", "invite", "resolve", "import", "export",
-    "reconcile", "restore", "config", "version",
+    "compare", "probe", "purge", "reconcile", "restore", "config", "version",
 ]  # fmt: skip
 
 

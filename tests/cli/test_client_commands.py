@@ -44,7 +44,10 @@ def test_set_creates_and_says_so(side: Side) -> None:
     assert "The path is keep" in result.stderr
     assert "  target: none → https://foo.example.org/\n" in result.stderr.replace("org\n", "org/\n")
     assert "https://pythonhosted.org/Foo.Bar/\n    now   404\n    then  301 https://foo.example.org/" in result.stderr
-    assert result.stdout == "Foo.Bar is saved, as revision 1. It is published: edges answer with it within seconds.\n"
+    assert result.stdout == (
+        "Foo.Bar is saved, as revision 1. It is published.\n"
+        "Readers see it within 5 minutes; whoever followed the same link before, up to 1 minute later.\n"
+    )
     found = now(side, "foo_bar")
     assert (found["project"], found["path"], found["meta"]["reason"]) == ("Foo.Bar", "keep", "Umzug für alle")
 
@@ -210,11 +213,12 @@ def test_delete_and_rollback(six: Side) -> None:
     """What was removed is shown before, is gone after, and comes back with a rollback; each is a revision."""
     result = run(six, "delete", "six", "--yes", "--reason", "by mistake")
     assert f"target      {TARGET}" in result.stderr
-    assert result.stdout == "six is removed, as revision 2. It is published: edges answer with it within seconds.\n"
+    assert result.stdout.startswith("six is removed, as revision 2. It is published.\n")
+    assert result.stdout.endswith("whoever followed the same link before, up to 1 hour later.\n")
     assert "any more" in run(six, "get", "six", status=1).stderr
     result = run(six, "rollback", "six", "1", "--yes", "--reason", "back")
     assert f"  target: none → {TARGET}\n" in result.stderr
-    assert result.stdout == "six is saved, as revision 3. It is published: edges answer with it within seconds.\n"
+    assert result.stdout.startswith("six is saved, as revision 3. It is published.\n")
     run(six, "set", "six", "--path", "root", "--yes")
     result = run(six, "rollback", "six", "2", "--yes", "--json")
     assert "it is removed" in result.stderr

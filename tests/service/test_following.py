@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from collections.abc import Collection
 
 import msgspec
 import pytest
@@ -69,14 +68,7 @@ async def test_only_changed_shards_are_fetched_and_only_changed_names_forgotten(
     replica, found = _followed(store)
     await replica.poll()
     forgotten: list[str] = []
-
-    forget = replica.on_change
-
-    def note(names: Collection[str]) -> None:
-        forgotten.extend(names)
-        forget(names)
-
-    replica.on_change = note
+    replica.on_change.append(forgotten.extend)
     assert _target(found.find("project-7")) == "https://six.example.org/"
     store.requests.clear()
     await publish(store, [record("project-7", "https://new.example.org/")])

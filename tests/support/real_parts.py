@@ -1,7 +1,8 @@
 """The real programs that tests use: which there are, where they are, and what a test does without one.
 
 A test says ``@pytest.mark.real_part("nginx")`` and starts ``real_parts.path_of("nginx")``. The list is
-tests/real-parts.txt, which tests/install-real-parts.sh installs from. What comes from npm is a folder of node_modules.
+tests/real-parts.txt, which tests/install-real-parts.sh installs from. What comes from npm is a folder of node_modules,
+and what ends in .so a module of Varnish.
 """
 
 import json
@@ -17,6 +18,7 @@ _LIST = Path(__file__).parent.parent / "real-parts.txt"
 _NODE_MODULES = _LIST.parent.parent / "node_modules"
 # Debian keeps servers where an ordinary user's PATH does not look.
 _SERVER_FOLDERS = ("/usr/sbin", "/sbin")
+_VARNISH_MODULES = "*/varnish/vmods"
 
 
 class MissingRealPartError(LookupError):
@@ -40,6 +42,8 @@ def find(program: str) -> str | None:
     _, at, version = packages()[program].partition("@")
     if at:
         return _node_module(program, version)
+    if program.endswith(".so"):
+        return next(map(str, Path("/usr/lib").glob(f"{_VARNISH_MODULES}/{program}")), None)
     return shutil.which(program, path=os.pathsep.join((os.environ.get("PATH", ""), *_SERVER_FOLDERS)))
 
 

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from docsredirect.admin.pages import project_view, wording
+from docsredirect.admin.pages import project_view
 from docsredirect.admin.pages.own_projects import path_of, read
 from docsredirect.admin.pages.visits import VIEWS, Visit, see_other
 from docsredirect.admin.services import patience
@@ -11,6 +11,7 @@ from docsredirect.domain.preconditions import Precondition
 from docsredirect.domain.records import Record, parse_record, to_fields
 from docsredirect.domain.resolve import resolve
 from docsredirect.domain.routes import Route
+from docsredirect.domain.visibility import duration
 from docsredirect.service.commits import Outcome
 from docsredirect.service.registry import Written
 
@@ -54,8 +55,6 @@ async def show_saved(visit: Visit, name: str) -> web.StreamResponse:
     project = await read(visit, name)
     if project is None:
         return see_other(path_of(name))
-    last = project.history[0]
-    earlier = 404 if last.before is None else 410 if last.before.state == "gone" else last.before.status
     record = project.record
     return VIEWS.page(
         visit,
@@ -66,7 +65,8 @@ async def show_saved(visit: Visit, name: str) -> web.StreamResponse:
         change=project_view.last_change(project),
         published=await visit.services.is_published(project),
         unchanged=UNCHANGED in visit.request.query,
-        timing=wording.timing(earlier, visit.services.settings.lifetimes),
+        seen=visit.services.visible(project),
+        duration=duration,
     )
 
 

@@ -8,7 +8,6 @@ from msgspec import UNSET, UnsetType
 from docsredirect.admin.bodies import moment
 from docsredirect.domain.preview import FieldChange, Value
 from docsredirect.domain.projects import Past, Project
-from docsredirect.domain.settings import Lifetimes
 
 POLICIES: Final = {
     "keep": ("Same pages, same names", "The page’s name is put behind the target as it is."),
@@ -44,8 +43,6 @@ _ANSWERS: Final = {
 _SHOWN, _END = 300, 80
 """How many characters of a text are shown, and how many of these are its last."""
 
-_UNITS: Final = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
-
 
 class Difference(NamedTuple):
     """A value that differs: what it is, which rule's it is, and its texts; None where it is not there."""
@@ -69,13 +66,6 @@ class Revision(NamedTuple):
     """How many differences are left out."""
     restores: bool
     """Whether there is something to restore: a record that is not the one that stands."""
-
-
-class Timing(NamedTuple):
-    """Until when earlier answers may be seen: at the CDN, and in a browser that had one. In words."""
-
-    cdn: str
-    browser: str
 
 
 def visible(text: str) -> str:
@@ -136,20 +126,3 @@ def revision(past: Past, current: Project, differences: list[Difference], limit:
         more=max(len(differences) - limit, 0),
         restores=past.after is not None and past.after != current.record,
     )
-
-
-def timing(earlier: int, lifetimes: Lifetimes) -> Timing:
-    """Return until when answers of the status `earlier` may be seen after a change."""
-    if earlier == 404:
-        return Timing(duration(lifetimes.cdn_absent), duration(lifetimes.browser_absent))
-    browser = lifetimes.browser_temporary if earlier in (302, 307) else lifetimes.browser
-    return Timing(duration(lifetimes.cdn), duration(browser))
-
-
-def duration(seconds: int) -> str:
-    """Return a time in words: 5 minutes, 1 hour."""
-    if not seconds:
-        return "no time"
-    unit, size = next((unit, size) for unit, size in _UNITS if seconds >= size and seconds % size == 0)
-    count = seconds // size
-    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"

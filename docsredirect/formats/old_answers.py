@@ -1,0 +1,21 @@
+"""What the old service makes of a record: where its ``redirects.txt`` leads. Only the place, not how it gets there."""
+
+from urllib.parse import unquote
+
+from docsredirect.domain.records import Record
+from docsredirect.formats import conveyor
+
+
+def place(record: Record | None, path: str) -> str | None:
+    """Return where the old service leads for the raw `path`, or None where it answers 404.
+
+    It takes the path apart, decodes the parts, looks the first one up as it is spelled, and drops the query.
+    """
+    if record is None:
+        return None
+    name, _, rest = path.removeprefix("/").partition("/")
+    for row in conveyor.rows(record):
+        if row["project_name"] == unquote(name):
+            base = str(row["base_uri"])
+            return f"{base}/{unquote(rest)}" if row["include_path"] else base
+    return None

@@ -1,0 +1,1 @@
+"""The CDN that is shipped, as a real program in front of real edges."""
