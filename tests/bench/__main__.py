@@ -10,7 +10,7 @@ from collections.abc import Callable
 from rich.console import Console
 
 from docsredirect.cli.terminal import set_up_logging
-from tests.bench import imports, outage, pages, polling, propagation, resolving, scale, writers, writes
+from tests.bench import cdn, imports, outage, pages, polling, propagation, resolving, scale, writers, writes
 from tests.bench.options import Options
 from tests.bench.report import Figure, show
 
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Figure]]] = {
     "propagation": propagation.figures,
     "polling": polling.figures,
     "outage": outage.figures,
+    "cdn": cdn.figures,
     "imports": imports.figures,
     "writes": writes.figures,
     "pages": pages.figures,

@@ -36,11 +36,12 @@ class Service:
 
     def __init__(self, environ: Mapping[str, str], *, workers: int = 1, port: int | None = None) -> None:
         self.port = next(_free_ports) if port is None else port
+        self.ops_port = next(_free_ports)
         self.workers = workers
         self.environ = dict(environ)
         own = {
             "DOCSREDIRECT_EDGE": f"{LOOPBACK}:{self.port}",
-            "DOCSREDIRECT_OPS": f"{LOOPBACK}:0",
+            "DOCSREDIRECT_OPS": f"{LOOPBACK}:{self.ops_port}",
             "DOCSREDIRECT_WORKERS": str(workers),
         }
         quiet = {"DOCSREDIRECT_LOG_LEVEL": "error"}

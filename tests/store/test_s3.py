@@ -19,17 +19,16 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from docsredirect.domain.errors import Conflict, NotModified, StoreError, StoreUnavailable, WritesRefused
-from docsredirect.store import Listed, Store, open_store
+from docsredirect.domain.errors import Conflict, StoreError, StoreUnavailable, WritesRefused
+from docsredirect.store import Store, open_store
 from docsredirect.store.s3 import S3Store
-from tests.store.contract import Connect, StoreContract, increment, keys_of
+from tests.store.contract import Connect, StoreContract, keys_of
 from tests.support import rgw
 from tests.support.faultproxy import FaultProxy, Mode
-from tests.support.rgw import User, on_rgw
+from tests.support.rgw import on_rgw
 from tests.support.s3 import ANYBODY, Front, Moto, lead_to
 
 REPOSITORY = Path(__file__).parents[2]
-POLICIES = REPOSITORY / "deploy" / "s3"
 
 SECONDS = 3.0
 """Within which a store that cannot be reached, or does not answer a read, is known to be unavailable."""
@@ -701,95 +700,3 @@ class TestConditions:
             front.answer = answer
             with pytest.raises(StoreUnavailable, match="has no ETag"):
                 await store.put("a", b"x")
-
-
-def policy(name: str, bucket: str) -> str:
-    """Return one of the policies that are shipped, for a bucket."""
-    return (POLICIES / f"{name}-policy.json").read_text(encoding="utf-8").replace("BUCKET", bucket)
-
-
-class Privileges:
-    """A bucket with one object, and users who may do what the shipped policies say."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.gateway = rgw.shared()
-        self.bucket = f"bucket-{uuid.uuid4().hex}"
-        self._monkeypatch = monkeypatch
-        self.gateway.make_bucket(self.bucket)
-
-    def user(self, policy: str | None = None) -> User:
-        """Make a user with a policy, or with none."""
-        user = self.gateway.add_user(f"user-{uuid.uuid4().hex}")
-        if policy is not None:
-            self.gateway.allow(user, policy)
-        return user
-
-    @asynccontextmanager
-    async def opened_by(self, user: User) -> AsyncIterator[S3Store]:
-        """Open the bucket as a user."""
-        lead_to(self._monkeypatch, self.gateway.endpoint, user)
-        async with opened(f"s3://{self.bucket}/prefix") as store:
-            yield store
-
-
-@on_rgw
-class TestLeastPrivilege:
-    """The policies of deploy/s3 are enough, and allow no more than each side needs."""
-
-    @pytest_asyncio.fixture
-    async def privileges(self, monkeypatch: pytest.MonkeyPatch) -> Privileges:
-        """A bucket in which the owner has put one object."""
-        privileges = Privileges(monkeypatch)
-        async with privileges.opened_by(privileges.gateway.owner) as store:
-            await store.create("projects/six.json", b"six")
-        return privileges
-
-    async def test_the_edge_reads(self, privileges: Privileges) -> None:
-        """The edge's user reads, lists, knows what is absent and what time it is; every write is unavailable."""
-        user = privileges.user(policy("edge", privileges.bucket))
-        async with privileges.opened_by(user) as store:
-            stored = await store.get("projects/six.json")
-            assert stored is not None
-            with pytest.raises(NotModified):
-                await store.get("projects/six.json", unless=stored.etag)
-            assert await store.get("projects/other.json") is None
-            assert await keys_of(store, "") == ["projects/six.json"]
-            assert abs(await store.now() - time.time()) < 2
-            writes = {name: write for name, write in WRITES.items() if name != "list"}
-            sentences = await assert_unavailable(store, writes)
-            assert all("403 AccessDenied" in sentence for sentence in sentences)
-            assert await store.get("projects/six.json") == stored
-
-    async def test_the_admin_writes(self, privileges: Privileges) -> None:
-        """The admin's user does all that a store can do, and nothing of its probe stays."""
-        user = privileges.user(policy("admin", privileges.bucket))
-        async with privileges.opened_by(user) as store:
-            await store.create("count", b"0")
-            await increment(store, "count")
-            await store.put("shards/00-aa", b"x")
-            await store.delete("shards/00-aa")
-            listed = [one async for one in store.list_objects("")]
-            assert [one.key for one in listed] == ["count", "projects/six.json"]
-            assert all(isinstance(one, Listed) for one in listed)
-            assert await store.get("other") is None
-            assert abs(await store.now() - time.time()) < 2
-
-    async def test_without_list_rights_nothing_is_absent(self, privileges: Privileges) -> None:
-        """A user who may only get objects is told 403 for a missing one: unknown, not absent."""
-        get_only = policy("edge", privileges.bucket).replace("s3:ListBucket", "s3:ListBucketVersions")
-        async with privileges.opened_by(privileges.user(get_only)) as store:
-            assert await store.get("projects/six.json") is not None
-            await assert_unavailable(store, {"get": OPERATIONS["get absent"], "list": OPERATIONS["list"]})
-
-    async def test_without_a_policy_nothing_is_known(self, privileges: Privileges) -> None:
-        """A user without a policy gets neither an object nor the news that there is none."""
-        async with privileges.opened_by(privileges.user()) as store:
-            await assert_unavailable(store)
-
-    async def test_wrong_credentials(self, privileges: Privileges) -> None:
-        """A key that does not exist, or the wrong secret, is unavailable, and neither is in the message."""
-        owner = privileges.gateway.owner
-        for user in (User("nobody", *ANYBODY[1:]), owner._replace(secret_key="wrong-secret-key")):
-            async with privileges.opened_by(user) as store:
-                sentences = await assert_unavailable(store)
-            assert not any(secret in sentence for secret in user[1:] for sentence in sentences)
