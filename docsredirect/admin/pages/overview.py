@@ -90,6 +90,7 @@ async def show_overview(visit: Visit) -> web.StreamResponse:
         age=replica.age(),
         stale=replica.is_stale(services.settings.stale_after),
         unpublished=services.registry.unpublished,
+        purges=services.settings.purge is not None,
         edges=shown[:MAX_PROCESSES],
         left_out=max(0, len(shown) - MAX_PROCESSES),
         reporting=len(asked),
