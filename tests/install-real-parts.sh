@@ -10,10 +10,11 @@ cd "$(dirname "$0")" || exit 0
 PATH="$PATH:/usr/sbin:/sbin"
 policy=/usr/sbin/policy-rc.d
 
-# Whether the part $1 of the package $2 is there. A package with its version is npm's.
+# Whether the part $1 of the package $2 is there. A package with its version is npm's; a .so is a module of Varnish.
 present() {
-    case $2 in
+    case $1:$2 in
         *@*) grep -q "\"version\": \"${2#*@}\"" "../node_modules/$1/package.json" 2>/dev/null ;;
+        *.so:*) ls /usr/lib/*/varnish/vmods/"$1" >/dev/null 2>&1 ;;
         *) command -v "$1" >/dev/null 2>&1 ;;
     esac
 }

@@ -33,7 +33,8 @@ class Afterwards(NamedTuple):
 async def open_afterwards(
     settings: Settings, store: Store, replica: Replica, publisher: Publisher, metrics: Metrics
 ) -> AsyncIterator[Afterwards]:
-    """Make ready what is to be done after publications. Nothing is done before the work is run."""
+    """Make ready what is to be done after publications. Nothing is done before the work is run; at the end, when it has
+    ended, the mirror is brought up to date."""
     async with AsyncExitStack() as stack:
         work: list[tuple[str, Coroutine[Any, Any, None]]] = []
         purging = None
@@ -61,6 +62,7 @@ async def open_afterwards(
             old = await stack.enter_async_context(open_store(folder or "."))
             mirror = Mirror(old, key, replica, on_end=lambda mirrored: _count(mirrored, metrics))
             work.append(("mirror", mirror.run()))
+            stack.push_async_callback(mirror.finish)
         yield Afterwards(work, purging)
 
 

@@ -49,8 +49,10 @@ class KnownTable:
         answer = resolve(self.find, url.path, url.query)
         record = self.records.get(answer.name or "")
         states = [*before, record] if answer.status == 410 else before
-        earlier = frozenset(place(_active(state), url.path) for state in states)
-        return Told(answer, place(record, url.path), earlier)
+        earlier = frozenset(
+            place(_active(each), url.path, any_spelling=any_) for each in states for any_ in (True, False)
+        )
+        return Told(answer, place(record, url.path), earlier, place(record, url.path, any_spelling=True))
 
     @classmethod
     def from_file(cls, file: IO[bytes], settings: Settings) -> Self:

@@ -15,11 +15,13 @@ _WANTED_SO = frozenset({Worse.HTTP, Worse.QUERY_LOST, Worse.ESCAPES_LOST, Worse.
 
 class Told(NamedTuple):
     """What the published table says of a URL, and where the old service leads with that same record: None is 404.
-    `earlier` is the same for what the record was before."""
+    `earlier` is the same for what the record was before. `spelled`: where it leads if its file has the name in the
+    URL's own spelling too, which nobody can tell from the table."""
 
     expected: Answer
     now: str | None
     earlier: frozenset[str | None] = frozenset()
+    spelled: str | None = None
 
 
 def against_table(query: str, old: Outcome, new: Outcome, expected: Answer) -> set[Reason]:
@@ -62,7 +64,7 @@ def excused(old: Outcome, new: Outcome, told: Told, found: set[Reason]) -> set[R
 
 def _is_known(old: Outcome, told: Told) -> bool:
     """Tell whether the old answer is what the old service makes of the record, as it is or as it was."""
-    return any(_leads_to(old, place) for place in (told.now, *told.earlier))
+    return any(_leads_to(old, place) for place in (told.now, told.spelled, *told.earlier))
 
 
 def _leads_to(old: Outcome, place: str | None) -> bool:
@@ -80,4 +82,4 @@ def _url(location: str) -> str:
 def _why(old: Outcome, told: Told) -> Better:
     if told.expected.rule not in (None, BY_PATH):
         return Better.RULE
-    return Better.PAGE if _leads_to(old, told.now) else Better.CHANGED
+    return Better.PAGE if _leads_to(old, told.now) or _leads_to(old, told.spelled) else Better.CHANGED

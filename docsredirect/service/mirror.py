@@ -26,6 +26,9 @@ LOOK_SECONDS: Final = 60.0
 GATHER_SECONDS: Final = 1.0
 """How long publications are gathered: the file is rewritten as a whole."""
 
+END_SECONDS: Final = 4.0
+"""How long a process that ends may take to write what was published last: 25,000 projects take about one."""
+
 _ATTEMPTS: Final = 20
 _SHOWN: Final = 5
 
@@ -62,6 +65,9 @@ class Mirror:
         self._changed = asyncio.Event()
         self._problem: str | None = None
         self._lost: bytes | None = None
+        self._first: dict[str, list[str]] | None = None
+        """How the file that was there first spells projects: one that was withdrawn for a while is not in the present
+        one, and comes back in all of them."""
         replica.on_applied.append(self._changed.set)
 
     async def run(self) -> None:
@@ -73,6 +79,14 @@ class Mirror:
             await asyncio.sleep(GATHER_SECONDS)
             self._changed.clear()
             self._on_end(await self._round())
+
+    async def finish(self) -> None:
+        """Look once more, at the end of a process: what was acknowledged a moment ago is in the file then."""
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                self._on_end(await self._round())
+        except TimeoutError:
+            self._report(f"The stores did not answer within {END_SECONDS:g} s. Start the admin side once more.")
 
     async def _round(self) -> Mirrored | None:
         try:
@@ -106,6 +120,10 @@ class Mirror:
             spellings = {} if present is None else conveyor.spellings_in(present.body)
             self._check(spellings)
             body, lost = await self._render(spellings)
+            if self._first is None and present is not None and body != present.body:
+                first = await self._store.get(f"{self._key}.before") or present
+                self._first = conveyor.spellings_in(first.body)
+                continue
             try:
                 written = await self._replace(present, body)
             except Conflict:
@@ -124,10 +142,11 @@ class Mirror:
             )
 
     async def _render(self, spellings: dict[str, list[str]]) -> tuple[bytes, list[Approximation]]:
-        body, lost = bytearray(), list[Approximation]()
+        body, lost, first = bytearray(), list[Approximation](), self._first or {}
         async for row in self._listing.export():
             if row.record is not None:
-                for line in conveyor.lines(row.record, spellings.get(row.name, ())):
+                known = (*spellings.get(row.name, ()), *first.get(row.name, ()))
+                for line in conveyor.lines(row.record, known):
                     body += line
                 lost += conveyor.approximations(row.record)
         return bytes(body), lost

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from rich.console import Console
 
 from docsredirect.cli.terminal import set_up_logging
-from tests.bench import cdn, imports, outage, pages, polling, propagation, resolving, scale, writers, writes
+from tests.bench import cdn, imports, migration, outage, pages, polling, propagation, resolving, scale, writers, writes
 from tests.bench.options import Options
 from tests.bench.report import Figure, show
 
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Figure]]] = {
     "polling": polling.figures,
     "outage": outage.figures,
     "cdn": cdn.figures,
+    "migration": migration.figures,
     "imports": imports.figures,
     "writes": writes.figures,
     "pages": pages.figures,

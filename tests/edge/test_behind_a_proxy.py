@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,24 +11,17 @@ from docsredirect.domain.records import parse_record
 from tests.support import real_parts
 from tests.support.edges import HOSTS, publish, rows_of, running_edge
 from tests.support.http import Connection, free_port
+from tests.support.nginx import running_nginx
 from tests.support.stores import FakeStore
 
-_CONF = """
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
-events {{ worker_connections 64; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+_SERVERS = """
   upstream edge {{ server 127.0.0.1:{edge}; keepalive 8; }}
   server {{
     listen 127.0.0.1:{port};
-    large_client_header_buffers 4 16k;
     location / {{
       proxy_pass http://edge; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host;
     }}
   }}
-}}
 """
 
 
@@ -40,30 +31,14 @@ async def _corpus() -> FakeStore:
     return store
 
 
-@asynccontextmanager
-async def _nginx(folder: Path, edge: int) -> AsyncIterator[int]:
-    port = free_port()
-    conf = folder / "nginx.conf"
-    conf.write_text(_CONF.format(folder=folder, edge=edge, port=port), encoding="utf-8")
-    process = await asyncio.create_subprocess_exec(
-        real_parts.path_of("nginx"), "-c", str(conf), "-e", str(folder / "error.log"), stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        async with asyncio.timeout(10):
-            while not (folder / "nginx.pid").exists() or not (folder / "nginx.pid").read_text(encoding="utf-8"):
-                assert process.returncode is None, (folder / "error.log").read_text(encoding="utf-8")
-                await asyncio.sleep(0.02)
-        yield port
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
-
-
 @pytest.mark.real_part("nginx")
 async def test_every_real_url_gets_its_answer_through_nginx(tmp_path: Path) -> None:
     """A proxy in between changes no answer, and the surrogate headers reach it."""
-    async with running_edge(await _corpus()) as edge, _nginx(tmp_path, edge) as port:
+    port = free_port()
+    async with (
+        running_edge(await _corpus()) as edge,
+        running_nginx(tmp_path, _SERVERS.format(edge=edge, port=port)),
+    ):
         connection = await Connection.open(port)
         for row in rows_of("urls.jsonl"):
             scheme, host, *_ = urlsplit(row["url"])

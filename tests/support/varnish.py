@@ -4,9 +4,10 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.support.http import Response, exchange, free_port
 
 SHIPPED = Path(__file__).parent.parent.parent / "deploy" / "varnish" / "default.vcl"
 NEEDED = [pytest.mark.real_part(part) for part in ("varnishd", "libvmod_xkey.so")]
-"""The marks of tests that run it."""
+"""The marks of tests that run it, for a whole module."""
 
 TOKEN = "a-purge-token-of-the-tests"
 _START_SECONDS = 20.0
@@ -32,6 +33,16 @@ probe ready {{
     .window = 3; .threshold = 2; .initial = 3;
 }}
 """
+
+
+_Test = TypeVar("_Test", bound=Callable[..., object])
+
+
+def on_varnish(test: _Test) -> _Test:
+    """Mark a test as one that runs Varnish."""
+    for mark in NEEDED:
+        test = mark(test)
+    return test
 
 
 class Varnish:
@@ -54,8 +65,10 @@ class Varnish:
         return response
 
     def told(self) -> str:
-        """Return the end of what Varnish has said, which names what its child died of."""
-        return self._log.read_text(encoding="utf-8", errors="replace")[-4_000:]
+        """Return what Varnish has said of the death of its child, or the end of what it has said."""
+        text = self._log.read_text(encoding="utf-8", errors="replace")
+        at = text.find("died signal")
+        return text[-4_000:] if at < 0 else text[at - 100 :][:4_000]
 
 
 @asynccontextmanager
@@ -82,8 +95,8 @@ async def running_varnish(
     words = [
         "-F", "-n", str(folder / "work"), "-a", f"127.0.0.1:{varnish.port}", "-T", "none", "-j", "none",
         "-f", str(SHIPPED), "-s", f"malloc,{memory}", "-p", f"vcl_path={folder}", "-p", "vsl_space=4M",
-        "-p", "thread_pool_min=10",
-        "-p", f"cc_command={_COMPILER}", *(f"-p{name}={value}" for name, value in (parameters or {}).items()),
+        "-p", "thread_pool_min=10", "-p", f"cc_command={_COMPILER}",
+        *(f"-p{name}={value}" for name, value in (parameters or {}).items()),
     ]  # fmt: skip
     try:
         with (folder / "log").open("wb") as log:
@@ -96,7 +109,7 @@ async def running_varnish(
             yield varnish
         finally:
             await _end(process)
-        assert "died" not in varnish.told(), varnish.told()
+        assert "died signal" not in varnish.told(), varnish.told()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -112,6 +125,19 @@ def backends(edges: Sequence[int], old_docs: int | None, probe_seconds: float) -
     lines.append(f"sub vcl_init {{ new edges = directors.round_robin(); {added} }}")
     address = "none;" if old_docs is None else f'{{ .host = "127.0.0.1"; .port = "{old_docs}"; }}'
     return "\n".join([*lines, f"backend old_docs {address}", ""])
+
+
+async def compile_with(text: str) -> None:
+    """Compile the shipped configuration with `text` as its backends.vcl. Fails with what the compiler says."""
+    with tempfile.TemporaryDirectory(prefix="varnish-") as folder:
+        (Path(folder) / "backends.vcl").write_text(text, encoding="utf-8")
+        process = await asyncio.create_subprocess_exec(
+            real_parts.path_of("varnishd"), "-C", "-f", str(SHIPPED), "-p", f"vcl_path={folder}",
+            "-n", f"{folder}/work", "-j", "none", "-p", f"cc_command={_COMPILER}",
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        out, _ = await process.communicate()
+        assert process.returncode == 0, out.decode(errors="replace")[-4_000:]
 
 
 def _dying_with_us() -> tuple[str, ...]:
