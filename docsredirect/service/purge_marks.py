@@ -29,7 +29,8 @@ class PurgeMarks:
         return None if stored is None else _decode(stored.body)
 
     async def advance(self, table: Table) -> None:
-        """Say that every change up to `table` has been purged, unless more is said already."""
+        """Say that every change up to `table` has been purged, unless more is said already. Of another epoch nobody
+        knows which is the later one here: a mark that goes back only has some changes purged once more."""
         body = purges.encode(purges.mark_of(table))
         for _ in range(_ATTEMPTS):
             stored = await self._store.get(MARK_KEY)
@@ -38,8 +39,7 @@ class PurgeMarks:
                     await self._store.create(MARK_KEY, body)
                     return
                 mark = _decode(stored.body)
-                # One of an epoch that is not before this table's is somebody's who has seen a newer one.
-                if mark is not None and (mark.covers(table) or mark.epoch not in (table.epoch, *table.follows)):
+                if mark is not None and mark.covers(table):
                     return
                 await self._store.replace(MARK_KEY, body, stored.etag)
             except Conflict:

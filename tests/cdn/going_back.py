@@ -5,7 +5,9 @@ What the old service must answer is worked out here from what the API acknowledg
 
 import asyncio
 import json
+import os
 import re
+import subprocess
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -19,6 +21,7 @@ from docsredirect.service.bulk import ImportOptions
 from docsredirect.service.writers import make_registry
 from docsredirect.store import open_store
 from tests.bench.admin_serving import Api, administering
+from tests.bench.services import COMMAND
 from tests.cdn.edits import Editor, State
 from tests.cdn.stage import corpus
 from tests.support.edges import AUTHOR, HOSTS
@@ -92,7 +95,7 @@ def hand_written(records: Iterable[Record]) -> bytes:
 
 async def go_back(scene: Scene, folder: Path, *, edits: int, seed: int, ending: Ending = "stopped") -> Went:
     """Make `edits` edits, end all that is ours, and ask the old service, which is started then on a copy of the file
-    in `folder`. An admin side that was killed is started once more and stopped, as MIGRATION.md says."""
+    in `folder`. Where the admin side was killed, what MIGRATION.md says for that is done first."""
     spellings = _spelled(await read(scene.mirror))
     with administering({"DOCSREDIRECT_STORE": scene.store, "DOCSREDIRECT_MIRROR": scene.mirror}) as service:
         await service.until_ready()
@@ -102,6 +105,7 @@ async def go_back(scene: Scene, folder: Path, *, edits: int, seed: int, ending: 
         if ending == "killed":
             service.kill()
             service.until_gone()
+            await asyncio.to_thread(_reconcile, scene)
             again = service.restart()
             await again.until_ready()
             await asyncio.to_thread(again.stop)
@@ -124,6 +128,11 @@ async def go_back(scene: Scene, folder: Path, *, edits: int, seed: int, ending: 
         inexpressible=len(expected),
         unlisted=sorted(f"{project}: {what}" for project, what in expected ^ listed),
     )
+
+
+def _reconcile(scene: Scene) -> None:
+    environ = {**os.environ, "DOCSREDIRECT_STORE": scene.store}
+    subprocess.run([*COMMAND, "reconcile"], env=environ, check=True, capture_output=True, timeout=60)
 
 
 async def read(address: str) -> bytes:
