@@ -10,6 +10,7 @@ from docsredirect.domain.errors import shorten
 from docsredirect.domain.legacy_urls import HTTP, HTTPS, LegacyUrl
 
 _BASE = re.compile(r"(https?)://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9.])?)(?::([0-9]{1,5}))?/?")
+_WITH_PATH = re.compile(rf"{_BASE.pattern.removesuffix('/?')}/.+", re.DOTALL)
 _PORTS = {HTTP: 80, HTTPS: 443}
 
 
@@ -57,6 +58,8 @@ class Bases(NamedTuple):
 def parse_base(text: str) -> Base:
     """Return the base that `text` is. Raises `ValueError` with a sentence where it is none."""
     match = _BASE.fullmatch(text)
+    if match is None and _WITH_PATH.fullmatch(text):
+        raise ValueError(f"{shorten(text)} has a path. Leave it out: each URL brings its own.")
     if match is None:
         raise ValueError(f"{shorten(text)} is no base. Give http:// or https://, a host, and a port if it needs one.")
     scheme, host, port = match.groups()

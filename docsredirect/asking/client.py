@@ -54,6 +54,8 @@ class Asker:
         self.bases = bases
         self.trouble: str | None = None
         """What the network last said where there was no answer."""
+        self.unreachable: str | None = None
+        """The same, of the last time that the side could not be reached at all."""
         self._session = session
         self._pause = 0.0 if limits.rate is None else 1 / limits.rate
         self._next_turn = 0.0
@@ -74,8 +76,11 @@ class Asker:
             ) as response:
                 return await _received(response)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            self.trouble = str(error) or type(error).__name__
-            return _problem(error)
+            self.trouble = _cause(error)
+            problem = _problem(error)
+            if problem is Problem.UNREACHABLE:
+                self.unreachable = self.trouble
+            return problem
 
     async def _turn(self) -> None:
         """Wait until the next request may be sent."""
@@ -112,6 +117,25 @@ async def _received(response: aiohttp.ClientResponse) -> Reply:
         left -= len(piece)
         digest.update(piece)
     return Reply(response.status, response.headers, digest.hexdigest() if is_page else None)
+
+
+def _cause(error: BaseException) -> str:
+    """Return why there is no answer, as a few words that a sentence may end with."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"the certificate is not accepted ({_reason(error.certificate_error)})"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the name {error.host} is not known ({_reason(error.os_error)})"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        refused = isinstance(error.os_error, ConnectionRefusedError)
+        return f"{error.host}:{error.port} refuses connections" if refused else _reason(error.os_error)
+    return _reason(error)
+
+
+def _reason(error: BaseException) -> str:
+    told = getattr(error, "verify_message", None) or getattr(error, "strerror", None) or str(error)
+    return str(told).removesuffix(".") or type(error).__name__
 
 
 def _problem(error: BaseException) -> Problem:

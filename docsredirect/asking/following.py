@@ -2,7 +2,7 @@
 
 import re
 from typing import NamedTuple
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from docsredirect.asking.client import Asker, Reply
 from docsredirect.domain.hosts import HostRules
@@ -13,6 +13,9 @@ from docsredirect.domain.places import place_of
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _OTHER_HOST = re.compile(r"[/\\]{2}")
 """How a relative reference begins that names a host (RFC 3986, section 4.2), also as browsers read it."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""Browsers drop some of them, wherever they stand: what is left may name another host."""
 
 
 class Followed(NamedTuple):
@@ -50,10 +53,14 @@ async def follow(asker: Asker, url: LegacyUrl, hosts: HostRules) -> Followed:
 
 def _absolute(url: LegacyUrl, location: str) -> str | None:
     """Return where a `Location` leads from `url`: a path stays on its host. None where it is no place for a reader."""
-    if _OTHER_HOST.match(location) is not None:
+    if _OTHER_HOST.match(location) or _CONTROL.search(location):
         return None
-    if not _ABSOLUTE.match(location):
-        location = urljoin(str(url), location)
+    try:
+        if not _ABSOLUTE.match(location):
+            location = urljoin(str(url), location)
+        urlsplit(location)
+    except ValueError:  # what it has for a host is none
+        return None
     return None if place_of(location) is None else location
 
 

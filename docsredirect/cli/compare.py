@@ -1,20 +1,16 @@
 """`docsredirect compare`: whether the new service answers every URL of a list or log as well as the old one."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, aclosing, contextmanager
 from typing import IO, Any, Literal, NamedTuple
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from docsredirect.asking.bases import Bases, parse_bases
-from docsredirect.asking.client import Limits, asking
+from docsredirect.asking.client import Limits
 from docsredirect.cli import terminal
-from docsredirect.cli.comparing import Comparison, GivenUp, Sums
+from docsredirect.cli.compare_run import Run, progress_of
 from docsredirect.cli.comparison_report import SHOWN_WORSE, Report
-from docsredirect.cli.known_table import Histories, KnownTable
+from docsredirect.cli.known_table import KnownTable, refuse_packed
 from docsredirect.domain.comparison import Verdict
 from docsredirect.domain.errors import StoreError
 from docsredirect.domain.hosts import HostRules
@@ -22,7 +18,6 @@ from docsredirect.domain.reasons import Better, Worse
 from docsredirect.domain.settings import Settings
 from docsredirect.formats.url_counts import UrlCounts
 from docsredirect.formats.url_lists import NoUrl, read_urls
-from docsredirect.store import open_store
 
 _WITHOUT = "Another place counts as worse then, unless it lies below the old one."
 _SCHEMES = {"http": ("http",), "https": ("https",), "both": ("http", "https")}
@@ -78,7 +73,7 @@ class Wanted(NamedTuple):
 @terminal.failures_shown
 def compare(**options: Any) -> None:
     """Ask an old and a new service for every URL of FILE, follow their own redirects, and sort the answers: the same,
-    better, or worse, with the reasons. Exit 1 if any is worse.
+    better, or worse, with the reasons. Exit 1 if any is worse, or was not compared because the old side did not answer.
 
     BASE is http:// or https:// with a host and a port; the host of each URL goes into the Host header. Give --old or
     --new twice, with both schemes, and each URL goes to the base of its own; one base is told it in X-Forwarded-Proto.
@@ -91,16 +86,21 @@ def compare(**options: Any) -> None:
       docsredirect compare --old http://a --new http://b --from access.log --scheme both --json > all.jsonl
     """
     wanted = Wanted(**options)
+    if wanted.table is wanted.file:
+        raise terminal.WrongUse("--from and --table cannot both be standard input. Name a file for one of them.")
+    limits = Limits(wanted.timeout, wanted.concurrency, wanted.rate)
     old, new = _bases("--old", wanted.old), _bases("--new", wanted.new)
     settings = terminal.load_settings().settings
+    refuse_packed(wanted.file)
+    table = _known(wanted, settings)
+    run = Run(old, new, limits, settings, table, is_published=table is not None and wanted.table is None)
     with UrlCounts() as urls:
-        _read(wanted, settings.host_rules, urls)
+        left_out = _read(wanted, settings.host_rules, urls)
         if not urls.distinct:
             raise click.ClickException(f"{wanted.file.name} holds no URL of ours: nothing was compared.")
-        counted = terminal.run(_compare(wanted, settings, (old, new), urls))
-    if not counted.compared:
-        raise click.ClickException("The old side answered nothing: nothing was compared. Look whether --old is right.")
-    if counted.verdicts[Verdict.WORSE]:
+        with Report(as_json=wanted.as_json, show_all=wanted.show_all, left_out=left_out) as report:
+            run.report(urls, report)
+    if report.sums.verdicts[Verdict.WORSE] or report.sums.verdicts[Verdict.NOT_COMPARED]:
         sys.exit(1)
 
 
@@ -111,77 +111,44 @@ def _bases(option: str, texts: tuple[str, ...]) -> Bases:
         raise terminal.WrongUse(f"{option}: {error}") from error
 
 
-def _read(wanted: Wanted, hosts: HostRules, urls: UrlCounts) -> None:
-    """Count the URLs of the file, and tell which lines hold none."""
-    refused = 0
-    with _progress(wanted, "Reading", None) as advance:
+def _read(wanted: Wanted, hosts: HostRules, urls: UrlCounts) -> int:
+    """Count the URLs of the file, tell which lines hold none, and return how many of those there are."""
+    left_out = 0
+    with progress_of("Reading", None, hidden=wanted.as_json and sys.stdout.isatty()) as advance:
         for each in read_urls(wanted.file, hosts, _SCHEMES[wanted.scheme]):
-            advance()
+            advance("")
             if not isinstance(each, NoUrl):
                 urls.add(each)
                 continue
-            refused += 1
-            if refused <= terminal.SHOWN_LINES:
+            left_out += 1
+            if left_out <= terminal.SHOWN_LINES:
                 click.echo(f"line {each.line}: {terminal.printable(each.why)}", err=True)
     urls.finish()
-    if refused:
-        click.echo(f"{refused:,} lines hold no URL of ours and are left out.", err=True)
+    if left_out:
+        click.echo(f"Lines left out: {left_out:,}", err=True)
+    return left_out
 
 
-async def _compare(wanted: Wanted, settings: Settings, sides: tuple[Bases, Bases], urls: UrlCounts) -> Sums:
-    """Compare all URLs and show the results. Raises `ClickException` where a side answers no more."""
-    limits = Limits(wanted.timeout, wanted.concurrency, wanted.rate)
-    async with AsyncExitStack() as stack:
-        table, histories = await _known(wanted, settings, stack)
-        old, new = [await stack.enter_async_context(asking(bases, limits)) for bases in sides]
-        comparison = Comparison(old, new, settings.host_rules, table, histories)
-        with Report(as_json=wanted.as_json, show_all=wanted.show_all) as report:
-            try:
-                async with aclosing(comparison.results(urls, wanted.concurrency)) as results:
-                    with _progress(wanted, "Comparing", urls.distinct) as advance:
-                        async for result in results:
-                            report.add(result)
-                            advance()
-            except GivenUp as error:
-                report.finish()
-                raise click.ClickException(terminal.printable(str(error))) from error
-            report.finish()
-        return report.sums
-
-
-async def _known(
-    wanted: Wanted, settings: Settings, stack: AsyncExitStack
-) -> tuple[KnownTable | None, Histories | None]:
-    """Return the table that new answers are held to, and what projects were before; say which, or what follows."""
+def _known(wanted: Wanted, settings: Settings) -> KnownTable | None:
+    """Return the table that new answers are held to; say which, or what follows where there is none."""
     if wanted.table is not None:
         table = KnownTable.from_file(wanted.table, settings)
         _say_table(table, f"in {wanted.table.name}")
-        return table, None
+        return table
     try:
-        published = await KnownTable.published(settings)
+        published = terminal.run(KnownTable.published(settings))
     except StoreError as error:
         published, why = None, str(error).removesuffix(".")
     else:
         why = f"nothing is published in {settings.store}"
     if published is None:
         click.echo(f"No table: {terminal.printable(why)}. {_WITHOUT}", err=True)
-        return None, None
-    _say_table(published, f"published in {settings.store}")
-    return published, Histories(await stack.enter_async_context(open_store(settings.store)))
+    else:
+        _say_table(published, f"published in {settings.store}")
+    return published
 
 
 def _say_table(table: KnownTable, where: str) -> None:
     click.echo(
         f"Table: {len(table.records):,} projects {terminal.printable(where)}. New answers are held to it.", err=True
     )
-
-
-@contextmanager
-def _progress(wanted: Wanted, what: str, total: int | None) -> Iterator[Callable[[], None]]:
-    """Show how far it is, on a terminal where nothing else is written meanwhile."""
-    words = Console(stderr=True)
-    hidden = not words.is_terminal or (wanted.as_json and sys.stdout.isatty())
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=words, transient=True, redirect_stdout=False, disable=hidden) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)

@@ -35,14 +35,14 @@ class GivenUp(Exception):
 
 
 class Sums:
-    """How many URLs there are of each verdict, and of each reason for it."""
+    """How many URLs there are of each verdict, and of each reason for it, and how many lines held none."""
 
-    def __init__(self) -> None:
+    def __init__(self, left_out: int = 0) -> None:
+        self.left_out = left_out
         self.urls = 0
         self.listed = 0
         self.verdicts: Counter[Verdict] = Counter()
         self.reasons: Counter[Reason] = Counter()
-        self._old_answered = False
 
     def add(self, result: Result) -> None:
         """Count a result."""
@@ -50,12 +50,6 @@ class Sums:
         self.listed += result.listed
         self.verdicts[result.judgement.verdict] += 1
         self.reasons.update(result.judgement.reasons)
-        self._old_answered |= not result.old.unanswered
-
-    @property
-    def compared(self) -> bool:
-        """Whether there was anything to compare with."""
-        return self._old_answered
 
 
 class _Side:
@@ -72,7 +66,7 @@ class _Side:
         outcome = (await follow(self._asker, url, self._hosts)).outcome
         self._unanswered = self._unanswered + 1 if outcome.unanswered else 0
         if self._unanswered > MAX_UNANSWERED:
-            raise GivenUp(f"The {self._name} side, {self._asker.bases}, does not answer: {self._asker.trouble}.")
+            raise GivenUp(f"the {self._name} side, {self._asker.bases}, does not answer: {self._asker.trouble}")
         return outcome
 
 
@@ -97,13 +91,20 @@ class Comparison:
         old, new = await self._old.ask(url), await self._new.ask(url)
         told = None if self._table is None else self._table.told(url)
         judgement = judge(url, old, new, told)
-        if judgement.verdict is Verdict.WORSE and told is not None:
-            told = await self._with_history(url, told)
-            judgement = judge(url, old, new, told)
-        return Result(url, count, old, new, told, judgement)
+        result = Result(url, count, old, new, told, judgement)
+        if judgement.verdict is not Verdict.WORSE:
+            return result
+        again = [result._replace(told=each, judgement=judge(url, old, new, each)) for each in await self._anew(result)]
+        right = (each for each in again if each.judgement.verdict is not Verdict.WORSE)
+        return next(right, again[0] if again else result)
 
-    async def _with_history(self, url: LegacyUrl, told: Told) -> Told:
-        name = told.expected.name
+    async def _anew(self, result: Result) -> list[Told]:
+        """Return what the table says of a URL whose project's history is known too, and what it would say with the
+        project as it is now: somebody may have changed it since the table was read."""
+        name = None if result.told is None else result.told.expected.name
         if self._table is None or self._histories is None or name is None:
-            return told
-        return self._table.told(url, await self._histories.of(name))
+            return []
+        states = await self._histories.of(name)
+        if states is None:
+            return []
+        return [each.told(result.url, states) for each in (self._table, self._table.only(name, states[0]))]

@@ -7,18 +7,17 @@ from typing import Any
 from docsredirect.cli.comparing import Result, Sums
 from docsredirect.cli.terminal import printable
 from docsredirect.domain.comparison import Verdict
-from docsredirect.domain.outcomes import Outcome, Problem
+from docsredirect.domain.outcomes import Outcome
 from docsredirect.domain.reasons import Better, Reason, Worse
 from docsredirect.domain.told import Told
 
-_PROBLEMS = {
-    Problem.UNREACHABLE: "cannot be reached",
-    Problem.TIMEOUT: "no answer in time",
-    Problem.BROKEN: "the connection broke off",
-    Problem.LOOP: "leads in a circle",
-    Problem.TOO_MANY_HOPS: "too many hops",
-    Problem.NOWHERE: "no absolute http(s) URL",
+WORDS = {
+    Verdict.SAME: "same",
+    Verdict.BETTER: "better",
+    Verdict.WORSE: "worse",
+    Verdict.NOT_COMPARED: "not compared: the old side did not answer",
 }
+"""What each verdict is called."""
 
 
 def row(result: Result) -> bytes:
@@ -40,15 +39,16 @@ def _fields(outcome: Outcome) -> dict[str, Any]:
         "location": outcome.location,
         "hops": outcome.hops,
         "via": list(outcome.via),
-        "problem": None if outcome.problem is None else outcome.problem.value,
+        "problem": None if outcome.problem is None else outcome.problem.code,
     }
 
 
-def worse(result: Result) -> Iterator[str]:
-    """Return a result that is worse, as people read it."""
+def told_of(result: Result) -> Iterator[str]:
+    """Return a result that is worse or was not compared, as people read it."""
     times = f"  ({result.listed:,} times)" if result.listed > 1 else ""
     yield f"{result.url}{times}"
-    yield f"    worse: {'; '.join(reason.words for reason in result.judgement.worse)}"
+    why = "; ".join(reason.words for reason in result.judgement.worse)
+    yield f"    worse: {why}" if why else f"    {WORDS[result.judgement.verdict]}"
     yield f"    old    {_words(result.old)}"
     yield f"    new    {_words(result.new)}"
     if result.told is not None:
@@ -63,7 +63,7 @@ def _expected(told: Told) -> str:
 def _words(outcome: Outcome) -> str:
     parts = ["" if outcome.status is None else str(outcome.status), printable(outcome.location or "")]
     if outcome.problem is not None:
-        parts.append(f"({_PROBLEMS[outcome.problem]})")
+        parts.append(f"({outcome.problem.words})")
     if outcome.via:
         parts.append(f"after {' and '.join(map(printable, outcome.via))}")
     return " ".join(filter(None, parts))
@@ -71,11 +71,21 @@ def _words(outcome: Outcome) -> str:
 
 def sums(counted: Sums) -> Iterator[str]:
     """Return the counts: of each verdict, and below it of each reason. A URL may have several."""
+    if counted.left_out:
+        yield f"Lines left out: {counted.left_out:,}"
     listed = f", listed {counted.listed:,} times" if counted.listed != counted.urls else ""
     yield f"{counted.urls:>9,}  URLs{listed}"
     reasons: dict[Verdict, Iterable[Reason]] = {Verdict.BETTER: Better, Verdict.WORSE: Worse}
     for verdict in Verdict:
-        yield f"{counted.verdicts[verdict]:>9,}  {verdict.value}"
+        yield f"{counted.verdicts[verdict]:>9,}  {WORDS[verdict]}"
         for reason in reasons.get(verdict, ()):
             if counted.reasons[reason]:
                 yield f"{counted.reasons[reason]:>17,}  {reason.words}"
+
+
+def last_line(counted: Sums, stopped: str = "") -> str:
+    """Return the sums that decide, in one line; with `stopped`, what they are the sums of."""
+    verdicts = counted.verdicts
+    not_compared = verdicts[Verdict.NOT_COMPARED]
+    compared = f"{counted.urls - not_compared:,} compared, {not_compared:,} not compared"
+    return f"{f'{stopped} ' if stopped else ''}{compared}, {verdicts[Verdict.WORSE]:,} worse."

@@ -1,8 +1,8 @@
 """The table that answers are held to: from a file, or published in the store, with what this machine denies."""
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Self
 
@@ -24,10 +24,10 @@ from docsredirect.service.denied import parse
 from docsredirect.service.replica import published_rows
 from docsredirect.store import Store, open_store
 
+_GZIP = b"\x1f\x8b"
+
 _COMPILED = 4_096
 """How many records are held ready to answer: the hot ones of a log."""
-
-_HISTORIES = 1_024
 
 
 class KnownTable:
@@ -54,14 +54,21 @@ class KnownTable:
         )
         return Told(answer, place(record, url.path), earlier, place(record, url.path, any_spelling=True))
 
+    def only(self, name: str, record: Record | None) -> "KnownTable":
+        """Return a table that holds nothing but `record` under `name`; None: not that either."""
+        return KnownTable({} if record is None else {name: record}, self.denied)
+
     @classmethod
     def from_file(cls, file: IO[bytes], settings: Settings) -> Self:
-        """Read a table from JSON Lines, or from a redirects.txt. Raises `ClickException` where lines are refused: what
-        they hold would be missed."""
+        """Read a table from JSON Lines, or from a redirects.txt. Raises `ClickException` where it is packed or empty,
+        or where lines are refused: what they hold would be missed."""
+        refuse_packed(file)
         batch = read_batch(file, settings.host_rules)
         terminal.say_refusals(batch.refusals)
         if batch.refusals:
             raise click.ClickException(f"{file.name} cannot be the table: mend these lines first.")
+        if not batch.records:
+            raise click.ClickException(f"{file.name} holds no redirect: it cannot be the table. Give another --table.")
         return cls(batch.records, denied_names(settings))
 
     @classmethod
@@ -79,25 +86,25 @@ class Histories:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._read: dict[str, asyncio.Task[tuple[Record | None, ...]]] = {}
 
-    async def of(self, name: str) -> tuple[Record | None, ...]:
-        """Return the states that a project had."""
-        if name not in self._read:
-            if len(self._read) >= _HISTORIES:
-                self._read.clear()
-            self._read[name] = asyncio.create_task(self._states(name))
-        return await self._read[name]
-
-    async def _states(self, name: str) -> tuple[Record | None, ...]:
+    async def of(self, name: str) -> tuple[Record | None, ...] | None:
+        """Read what a project is now, then what it was, newest first; None where nothing is told. Nothing of it is
+        held: what is asked for again may have been changed."""
         try:
             stored = await self._store.get(projects.key_of(name))
             if stored is None:
-                return ()
-            past = projects.past_of(projects.decode(stored.body, name))
+                return None
+            project = projects.decode(stored.body, name)
         except StoreError:
-            return ()
-        return tuple(each.entry.before for each in past)
+            return None
+        return (project.record, *(each.entry.before for each in projects.past_of(project)))
+
+
+def refuse_packed(file: IO[bytes]) -> None:
+    """Raise `ClickException` where `file` is packed by gzip: it would be read as lines that make no sense."""
+    if isinstance(file, BufferedReader) and file.peek(2).startswith(_GZIP):
+        name = terminal.printable(file.name)
+        raise click.ClickException(f"{name} is packed by gzip. Unpack it first: `zcat FILE > UNPACKED`.")
 
 
 def denied_names(settings: Settings) -> frozenset[str]:

@@ -17,6 +17,17 @@ from docsredirect.domain.errors import StoreError
 from docsredirect.domain.hosts import host_of
 from docsredirect.domain.settings import Settings
 
+_TOO_SHORT = "The time was too short for asking again: what is wrong was asked once. Give a longer --within."
+
+
+class Probed(NamedTuple):
+    """What a probe has found: of how many projects, and why there were no answers, if there were none."""
+
+    findings: list[Finding]
+    projects: int
+    trouble: str | None
+    unreachable: str | None
+
 
 class Wanted(NamedTuple):
     """The options."""
@@ -80,9 +91,9 @@ def probe(**options: Any) -> None:
     wanted = Wanted(**options)
     base, host = _base(wanted)
     settings = terminal.load_settings().settings
-    findings, projects = terminal.run(_probe(wanted, settings, base, host))
-    _show(findings, projects, as_json=wanted.as_json)
-    if any(finding.wrong for finding in findings):
+    probed = terminal.run(_probe(wanted, settings, base, host))
+    _show(probed, base, as_json=wanted.as_json)
+    if any(finding.wrong for finding in probed.findings):
         sys.exit(1)
 
 
@@ -94,11 +105,16 @@ def _base(wanted: Wanted) -> tuple[Base, str]:
         raise terminal.WrongUse(f"--url: {error}") from error
     if wanted.host is not None and not host_of(wanted.host):
         raise terminal.WrongUse(f"--host: {terminal.printable(wanted.host)} is no host name.")
+    if wanted.settle >= wanted.within:
+        raise terminal.WrongUse(
+            f"--settle: {wanted.settle:g} seconds are not less than the {wanted.within:g} of --within. "
+            "Nothing could be asked again: give a longer --within."
+        )
     return base, wanted.host or base.authority
 
 
-async def _probe(wanted: Wanted, settings: Settings, base: Base, host: str) -> tuple[list[Finding], int]:
-    """Return the findings, and of how many projects. Raises `ClickException` where nothing can be asked."""
+async def _probe(wanted: Wanted, settings: Settings, base: Base, host: str) -> Probed:
+    """Return what is found. Raises `ClickException` where nothing can be asked."""
 
     async def read() -> KnownTable:
         return await _read(wanted.table, settings)
@@ -118,7 +134,9 @@ async def _probe(wanted: Wanted, settings: Settings, base: Base, host: str) -> t
             again = await probing.findings(table, wrong, wanted.concurrency)
             settled = {each.url: held_to(before, each) for each in again}
             findings = [settled.get(finding.url, finding) for finding in findings]
-    return findings, min(wanted.sample, len(table.records))
+        elif wrong:
+            click.echo(_TOO_SHORT, err=True)
+    return Probed(findings, min(wanted.sample, len(table.records)), asker.trouble, asker.unreachable)
 
 
 async def _read(file: str | None, settings: Settings) -> KnownTable:
@@ -143,13 +161,18 @@ async def _again(read: Callable[[], Awaitable[KnownTable]], table: KnownTable) -
         return table
 
 
-def _show(findings: list[Finding], projects: int, *, as_json: bool) -> None:
+def _show(probed: Probed, base: Base, *, as_json: bool) -> None:
+    findings = probed.findings
+    nobody = probe_shown.nobody(findings, str(base), probed.trouble)
     if as_json:
         for finding in findings:
             terminal.write_out(probe_shown.row(finding))
+    elif nobody is not None:
+        click.echo(terminal.printable(nobody))
     elif sys.stdout.isatty():
         probe_shown.table(findings)
     else:
         probe_shown.say_wrong(findings)
     sys.stdout.flush()
-    click.echo(probe_shown.summary(findings, projects), err=as_json)
+    unreachable = probed.unreachable if nobody is None or as_json else None  # said above
+    click.echo(probe_shown.summary(findings, probed.projects, unreachable), err=as_json)

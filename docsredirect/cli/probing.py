@@ -33,6 +33,11 @@ class Finding(NamedTuple):
     wrong: str | None
     """What is wrong with the answer, as a few words; None: nothing."""
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether no answer arrived."""
+        return self.outcome is None or self.outcome.unanswered
+
 
 def choose(table: KnownTable, count: int, random: Random) -> list[str]:
     """Return the paths to ask for: those of at most `count` projects, and one that is nobody's."""
@@ -91,7 +96,7 @@ class Probe:
 def fault(expected: Answer, outcome: Outcome) -> str | None:
     """Return what is wrong with an answer, as a few words, or None."""
     if outcome.problem is not None:
-        return outcome.problem.value.replace("-", " ")
+        return outcome.problem.words
     if outcome.via:
         return f"{outcome.hops} hops"
     if expected.status == 404 and outcome.status in (200, 404):

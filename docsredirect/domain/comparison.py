@@ -2,8 +2,10 @@
 
 The new answer is held to two things: to the old answer, and, where it is known, to the published table. Another place
 for a page is better only where the table wants it so; without a table, only where it lies below the old one.
+Where the old side has told nothing, only what is wrong by itself or by the table can be found.
 """
 
+import re
 from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
@@ -15,6 +17,9 @@ from docsredirect.domain.outcomes import Kind, Outcome, Problem
 from docsredirect.domain.reasons import Better, Reason, Worse
 from docsredirect.domain.resolve import MAX_REQUEST, normal_path
 from docsredirect.domain.told import Told, against_table, excused
+
+_NOT_RAW = re.compile(r'["<>\[\]\\^`{|}]|%(?![0-9A-Fa-f]{2})')
+"""What of visible ASCII cannot stand in a request line (RFC 3986, section 2)."""
 
 _ORDER = {reason: number for number, reason in enumerate((*Better, *Worse))}
 
@@ -32,19 +37,23 @@ class Verdict(Enum):
     SAME = "same"
     BETTER = "better"
     WORSE = "worse"
+    NOT_COMPARED = "not-compared"
 
 
 class Judgement(NamedTuple):
-    """All that makes the new answer better, and all that makes it worse."""
+    """All that makes the new answer better, and all that makes it worse, if there was something to compare it with."""
 
     better: tuple[Better, ...]
     worse: tuple[Worse, ...]
+    is_compared: bool = True
 
     @property
     def verdict(self) -> Verdict:
         """Worse where anything is."""
         if self.worse:
             return Verdict.WORSE
+        if not self.is_compared:
+            return Verdict.NOT_COMPARED
         return Verdict.BETTER if self.better else Verdict.SAME
 
     @property
@@ -60,15 +69,18 @@ def judge(url: LegacyUrl, old: Outcome, new: Outcome, told: Told | None = None) 
     """
     if new.kind is Kind.FAILED:
         return _judgement({_failure(new)})
+    by_table = set() if told is None else against_table(url.query, old, new, told.expected)
+    if _refuses(url, new) and 404 in (old.status, told and told.expected.status):
+        by_table.add(Worse.ERROR)
+    if old.tells_nothing:
+        return _judgement(by_table)._replace(is_compared=False)
     found = _against_old(url, old, new, told)
     if told is None:
         if old.kind is Kind.REDIRECT:
             found = by_folder(old, new, found)
-    elif wrong := against_table(url.query, old, new, told.expected):
-        found |= wrong
-    else:
+    elif not by_table:
         found = excused(old, new, told, found)
-    return _judgement(found | _hops(old, new))
+    return _judgement(found | by_table | _hops(old, new))
 
 
 def _judgement(found: Iterable[Reason]) -> Judgement:
@@ -124,6 +136,14 @@ def _is_spelled_otherwise(url: LegacyUrl, told: Told | None) -> bool:
 def _is_never_served(url: LegacyUrl) -> bool:
     """Tell whether no redirect may be made of it, whatever the table says: scanners ask for such paths."""
     return normal_path(url.path) is None or len(url.path) + len(url.query) > MAX_REQUEST
+
+
+def _refuses(url: LegacyUrl, new: Outcome) -> bool:
+    """Tell whether the new side refuses to say that there is nothing. Servers may refuse, with 400, what cannot stand
+    raw in a request line, and with 414 what is too long."""
+    if new.status == 400 and _NOT_RAW.search(url.target):
+        return False
+    return new.kind is Kind.REFUSED and new.status != 414
 
 
 def _is_own_page(url: LegacyUrl) -> bool:

@@ -12,22 +12,29 @@ MAX_HOPS = 10
 
 
 class Problem(Enum):
-    """Why there is no answer that leads anywhere."""
+    """Why there is no answer that leads anywhere: a stable code, and words for people."""
 
-    UNREACHABLE = "unreachable"
-    TIMEOUT = "timeout"
-    BROKEN = "broken"
+    UNREACHABLE = "unreachable", "cannot be reached"
+    TIMEOUT = "timeout", "no answer in time"
+    BROKEN = "broken", "the connection broke off"
     """The connection ended too early, or what came was no HTTP."""
 
-    LOOP = "loop"
-    TOO_MANY_HOPS = "too-many-hops"
-    NOWHERE = "nowhere"
+    LOOP = "loop", "leads in a circle"
+    TOO_MANY_HOPS = "too-many-hops", "too many hops"
+    NOWHERE = "nowhere", "no absolute http(s) URL"
     """A redirect whose `Location` is missing or leads to no absolute http(s) URL: ``//evil.example`` is made from
     the request."""
+
+    def __init__(self, code: str, words: str) -> None:
+        self.code = code
+        self.words = words
 
 
 UNANSWERED = frozenset({Problem.UNREACHABLE, Problem.TIMEOUT, Problem.BROKEN})
 """What happens on the way, and not in the server."""
+
+_PASSING = frozenset({403, 421, 429, 502, 503, 504})
+"""Statuses that tell of who asks, of how often, or of a bad moment, and not of the URL."""
 
 
 class Kind(Enum):
@@ -73,6 +80,11 @@ class Outcome(NamedTuple):
     def unanswered(self) -> bool:
         """Whether no answer arrived at all."""
         return self.problem in UNANSWERED
+
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether nothing is known of what the URL answers: no answer, or one that tells of something else."""
+        return self.unanswered or (self.problem is None and self.status in _PASSING)
 
 
 def _of_class(status: int) -> Kind:

@@ -34,7 +34,7 @@ class Worse(Enum):
     """Why the new answer is worse than the old one, or than what the table says."""
 
     UNANSWERED = "no-answer", "no answer"
-    ERROR = "error", "an error"
+    ERROR = "error", "an error, or refused"
     LOOPED = "loop", "leads in a circle"
     STRAYED = "strayed", "leads to no absolute http(s) URL"
     ABSENT = "absent", "not found (404)"

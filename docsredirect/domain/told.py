@@ -32,7 +32,7 @@ def against_table(query: str, old: Outcome, new: Outcome, expected: Answer) -> s
     if wanted.kind is Kind.GONE:
         return set() if new.kind is Kind.GONE else {Worse.NOT_WITHDRAWN}
     # A project without a redirect may have its old pages still, which may lead elsewhere; but then, they did before.
-    if new.kind is Kind.REDIRECT and old.kind is not Kind.REDIRECT:
+    if new.kind is Kind.REDIRECT and old.kind is not Kind.REDIRECT and not old.tells_nothing:
         return {Worse.ANOTHER_PLACE}
     return {Worse.GONE} if new.kind is Kind.GONE else set()
 
@@ -50,6 +50,8 @@ def _against_redirect(query: str, wanted: Outcome, new: Outcome) -> set[Reason]:
 
 def excused(old: Outcome, new: Outcome, told: Told, found: set[Reason]) -> set[Reason]:
     """Return `found`, how the two differ, without what the table wants so. The new answer is what it says."""
+    if new.kind is Kind.REDIRECT and told.expected.location is None:
+        return found  # no redirect of the table's: it leads where it always did, or the table has not wanted it so
     found = found - _WANTED_SO
     if Worse.GONE in found and (old.kind is Kind.PAGE or _is_known(old, told)):
         return found - {Worse.GONE} | {Better.WITHDRAWN}

@@ -37,7 +37,14 @@ NO_BASES = [
 @pytest.mark.parametrize("text", NO_BASES)
 def test_what_is_no_base_is_refused_with_a_sentence(text: str) -> None:
     """It says what would be accepted."""
-    with pytest.raises(ValueError, match=r"(Give http:// or https://|Ports are 1 to 65535)"):
+    with pytest.raises(ValueError, match=r"(Give http:// or https://|Ports are 1 to 65535|has a path)"):
+        parse_base(text)
+
+
+@pytest.mark.parametrize("text", ["http://a/x", "https://a:8443/x/", "http://a/?q"])
+def test_a_path_is_named_as_the_fault(text: str) -> None:
+    """The host is right, and the sentence does not ask for one."""
+    with pytest.raises(ValueError, match="has a path"):
         parse_base(text)
 
 

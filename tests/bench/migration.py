@@ -2,8 +2,9 @@
 
 200 edits of every kind (51 with ``--quick``), or ``--changes N``, through the admin API, with the mirror on, in a table
 of 25,000 projects (1,000), or ``--projects N``; ``--store moto`` or ``rgw``, with the mirrored file in the same bucket.
-Then the admin side is stopped, or killed and, as MIGRATION.md says, started once more; and the stand-in for the old
-service is started from the mirrored file, and asked for every project in each spelling that is known.
+Then the admin side is stopped, or killed and, as MIGRATION.md says, started once more after `docsredirect reconcile`;
+and the stand-in for the old service is started from the mirrored file, and asked for every project in each known
+spelling.
 
 Seconds count from the answer to the last edit until the old service has answered for each project that was edited: all
 that takes place is in them but the time that the real old service needs to start.
@@ -54,7 +55,7 @@ def figures(options: Options) -> list[Figure]:
     return [
         Figure(f"an edit, acknowledged → in the mirrored file, admin side running, {what}", "s", lags),
         Figure(f"last of {edits} edits → old service answers; admin side stopped", "s", [w.seconds for w in stopped]),
-        Figure("… admin side killed, started once more, and stopped", "s", [w.seconds for w in killed]),
+        Figure("… admin side killed, reconciled, started once more, and stopped", "s", [w.seconds for w in killed]),
         Figure("projects edited", "", [w.projects for w in both]),
         Figure("asked of the old service", "", [w.asked for w in both]),
         Figure("… answered otherwise than the last edit that its format can say", "", [len(w.wrong) for w in both]),

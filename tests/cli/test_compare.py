@@ -1,7 +1,9 @@
 """`docsredirect compare`: every real URL against the stand-in for the old service, and every planted fault found."""
 
 import asyncio
+import gzip
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -12,6 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 from click.testing import Result
 
+from docsredirect.cli import comparing
+from docsredirect.domain.comparison import Judgement, judge
 from docsredirect.domain.records import Record
 from docsredirect.formats import conveyor
 from docsredirect.store import open_store
@@ -129,6 +133,8 @@ async def test_no_real_url_is_worse_and_most_are_better(cli: Cli, tmp_path: Path
         "               20  the page instead of the root",
         "               16  a rule of the project",
         "        0  worse",
+        "        0  not compared: the old side did not answer",
+        "1,056 compared, 0 not compared, 0 worse.",
     ]
 
 
@@ -308,11 +314,12 @@ async def test_an_access_log_from_standard_input(cli: Cli, tmp_path: Path) -> No
         ("https://pythonhosted.org/six/x", 2),
     ]
     assert service.requests == 6  # http is forced to https, a hop each
-    assert done.said[:3] == [
+    assert done.said[1:4] == [
         "line 4: The request is a POST. Links are followed with GET or HEAD.",
         "line 7: '!' is no http(s) URL and no path.",
-        "2 lines hold no URL of ours and are left out.",
+        "Lines left out: 2",
     ]
+    assert done.said.count("Lines left out: 2") == 2  # and once more with the sums
     assert "        4  URLs, listed 10 times" in done.said
 
 
@@ -331,26 +338,102 @@ async def test_people_see_what_is_worse_and_the_counts(cli: Cli, tmp_path: Path)
         "    table  301 https://six.example.org/0 (path)",
     ]
     assert "… and 10 more that are worse; --all shows them." in lines
-    assert lines[-5:] == [
+    assert lines[-7:] == [
         "       60  URLs, listed 61 times",
         "        0  same",
         "        0  better",
         "       60  worse",
         "               60  another place",
+        "        0  not compared: the old side did not answer",
+        "60 compared, 0 not compared, 60 worse.",
     ]
     assert sum(line.startswith("https://") for line in lines) == 50
     assert sum(line.startswith(b"https://") for line in every.out.splitlines()) == 60
 
 
 async def test_on_a_terminal_progress_goes_away_and_the_counts_stay(cli: Cli, tmp_path: Path) -> None:
-    """How far it is is shown while it runs; the report stands at the end."""
-    async with sides(tmp_path, [SIX]) as at:
+    """How far it is and how many are worse is shown while it runs; the report stands at the end."""
+    async with sides(tmp_path, [SIX], _only("/six/0", located(lambda to: to + "y"))) as at:
         line = words(at, "--from", listed(tmp_path, *(f"/six/{number}" for number in range(300))), "--table", at.table)
         done = await asyncio.to_thread(on_terminal, cli, *line, env={}, reply="")
-    assert done.status == 0
+    assert done.status == 1
     assert "Comparing" in done.text
     assert "/300" in done.text
-    assert done.text.rstrip().endswith("        0  worse")
+    assert "1 worse" in done.text.partition("URLs")[0]
+    assert done.text.rstrip().endswith("300 compared, 0 not compared, 1 worse.")
+
+
+def _only(target: str, alter: Alter) -> Alter:
+    return lambda asked, real: alter(asked, real) if asked == target else real
+
+
+async def test_ctrl_c_shows_what_is_known(cli: Cli, tmp_path: Path) -> None:
+    """Where it stopped, the sums so far, and the exit code of a shell."""
+    async with sides(tmp_path, [SIX]) as at:
+        line = words(at, "--from", listed(tmp_path, *(f"/six/{number}" for number in range(300))), "--table", at.table)
+        done = await asyncio.to_thread(on_terminal, cli, *line, "--rate", "20", env={}, reply="\x03", asks="3/300")
+    assert done.status == 130
+    assert re.search(r"Stopped after (\d+) of 300 URLs\. \1 compared, 0 not compared, 0 worse\.$", done.text.rstrip())
+    assert " better\n" in done.text
+
+
+async def test_a_failure_in_the_middle_shows_what_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sums of what was compared before it, and one sentence."""
+
+    def judged_twice(*given: Any) -> Judgement:
+        if given[0].path == "/six/2":
+            raise RuntimeError("two are enough")
+        return judge(*given)
+
+    monkeypatch.setattr(comparing, "judge", judged_twice)
+    urls = listed(tmp_path, *(f"/six/{number}" for number in range(20)))
+    async with sides(tmp_path, [SIX]) as at:
+        result = await asyncio.to_thread(invoke, *words(at, "--from", urls, "--table", at.table), env={})
+    assert result.exit_code == 1
+    assert result.stdout.endswith("Stopped after 2 of 20 URLs. 2 compared, 0 not compared, 0 worse.\n")
+    assert "Error: The comparison broke off: two are enough." in result.stderr
+
+
+async def test_a_change_made_meanwhile_is_right(cli: Cli, tmp_path: Path) -> None:
+    """What the table did not say when it was read, and the project says now, is no fault of the new side."""
+    changed = record("six", "https://new.example.org/", "keep")
+    cli("import", cli.file("old.jsonl", _fields(SIX)))
+    new = cli.file("new.jsonl", _fields(changed))
+    done_so: list[Done] = []
+
+    def changing(target: str, real: Response) -> Response:
+        if not done_so:
+            done_so.append(cli("import", new))  # the table has been read by now
+        return real
+
+    store = FakeStore()
+    await publish(store, [changed])
+    urls = listed(tmp_path, "https://pythonhosted.org/six/")
+    async with sides(tmp_path, [SIX]) as at, running_edge(store) as edge, altering(edge, changing) as altered:
+        done = await run(cli, at._replace(new=altered), "--from", urls, "--json")
+    assert [(row["verdict"], row["reasons"]) for row in done.rows] == [("better", ["permanent", "changed"])]
+    assert len(done_so) == 1
+
+
+async def test_where_the_old_side_says_nothing_nothing_is_compared(cli: Cli, tmp_path: Path) -> None:
+    """It is counted and shown, is no success, and a sentence says what to do."""
+    urls = listed(tmp_path, "/six/", "/six/x")
+    async with sides(tmp_path, [SIX]) as at, altering(at.old, _only("/six/x", status(503))) as altered:
+        ailing = at._replace(old=altered)
+        done = await run(cli, ailing, "--from", urls, "--table", at.table, fails=True)
+        rows = (await run(cli, ailing, "--from", urls, "--table", at.table, "--json", fails=True)).rows
+    lines = done.out.decode().splitlines()
+    assert (done.status, [row["verdict"] for row in rows]) == (1, ["better", "not-compared"])
+    assert lines[:3] == [
+        "https://pythonhosted.org/six/x",
+        "    not compared: the old side did not answer",
+        "    old    503",
+    ]
+    assert lines[-3:] == [
+        "        1  not compared: the old side did not answer",
+        "URLs that were not compared say nothing of the new side: run it again when the old side answers.",
+        "1 compared, 1 not compared, 0 worse.",
+    ]
 
 
 async def test_each_scheme_may_have_a_base_of_its_own(cli: Cli, tmp_path: Path) -> None:
@@ -373,17 +456,18 @@ async def test_each_scheme_may_have_a_base_of_its_own(cli: Cli, tmp_path: Path) 
 
 
 async def test_a_side_that_is_not_there_is_no_success(cli: Cli, tmp_path: Path) -> None:
-    """A new side that answers nothing is given up; an old one that answers nothing leaves nothing to compare with."""
+    """A side that answers nothing is given up, the old one too, and the last line says after how many."""
     urls = listed(tmp_path, *(f"/six/{number}" for number in range(100)))
     async with sides(tmp_path, [SIX]) as at:
         down = await run(cli, at._replace(new=free_port()), "--from", urls, "--table", at.table, fails=True)
-        few = listed(tmp_path, "/six/")
-        no_old = await run(cli, at._replace(old=free_port()), "--from", few, "--table", at.table, fails=True)
+        no_old = await run(cli, at._replace(old=free_port()), "--from", urls, "--table", at.table, fails=True)
     assert down.status == no_old.status == 1
     assert "The new side, http://127.0.0.1:" in down.said[-1]
     assert "does not answer" in down.said[-1]
     assert b"no answer" in down.out
-    assert no_old.said[-1].startswith("Error: The old side answered nothing")
+    last = down.out.decode().splitlines()[-1]
+    assert re.match(r"Given up after \d+ of 100 URLs: the new side, http://.*, does not answer: .* refuses ", last)
+    assert re.match(r"Given up after \d+ of 100 URLs: the old side, ", no_old.out.decode().splitlines()[-1])
 
 
 WRONG = [
@@ -395,6 +479,7 @@ WRONG = [
     ["--old", "http://a", "--new", "http://b", "--from", "no-such-file"],
     ["--old", "http://a", "--new", "http://b", "--from", "-", "--concurrency", "0"],
     ["--old", "http://a", "--new", "http://b", "--from", "-", "--rate", "0"],
+    ["--old", "http://a", "--new", "http://b", "--from", "-", "--table", "-"],
 ]
 
 
@@ -410,6 +495,7 @@ def test_a_file_without_urls_is_a_failure(cli: Cli) -> None:
     """A gate that compared nothing has not been passed."""
     done = cli("compare", "--old", "http://a", "--new", "http://b", "--from", "-", stdin=b"nothing here\n", fails=True)
     assert done.status == 1
+    assert "Lines left out: 1" in done.said
     assert done.said[-1] == "Error: <stdin> holds no URL of ours: nothing was compared."
 
 
@@ -420,3 +506,22 @@ def test_a_table_with_bad_lines_is_a_failure(cli: Cli) -> None:
     done = cli("compare", *line, "--table", table, stdin=b"/six\n", fails=True)
     assert done.status == 1
     assert "mend these lines first" in done.said[-1]
+
+
+def test_an_empty_table_is_a_failure_before_the_list_is_read(cli: Cli) -> None:
+    """Everything would be held to nothing; and nobody waits for a long list to learn that."""
+    table = cli.file("table.jsonl")
+    line = ["--old", "http://127.0.0.1:9", "--new", "http://127.0.0.1:9", "--from", "-"]
+    done = cli("compare", *line, "--table", table, stdin=b"no URL\n", fails=True)
+    assert done.said == [f"Error: {table} holds no redirect: it cannot be the table. Give another --table."]
+
+
+def test_a_packed_file_is_a_failure_with_the_way_to_unpack_it(cli: Cli) -> None:
+    """As the list, by name or from standard input, and as the table."""
+    packed = cli.file("packed.gz", b"")
+    packed.write_bytes(gzip.compress(b"/six\n"))
+    line = ["compare", "--old", "http://127.0.0.1:9", "--new", "http://127.0.0.1:9", "--from"]
+    for more, name in (([packed], packed), (["-"], "<stdin>"), (["-", "--table", packed], packed)):
+        stdin = packed.read_bytes() if name == "<stdin>" else b"/six\n"
+        done = cli(*line, *more, stdin=stdin, fails=True)
+        assert done.said == [f"Error: {name} is packed by gzip. Unpack it first: `zcat FILE > UNPACKED`."]

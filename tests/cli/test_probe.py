@@ -16,8 +16,10 @@ from docsredirect.domain.records import Record
 from tests.cli.commands import DATA, Cli, Done, invoke
 from tests.cli.terminals import on_terminal
 from tests.support.altered import Alter, altering, located, status
+from tests.support.certificates import self_signed
 from tests.support.edges import publish, record, rows_of, running_edge
 from tests.support.http import Response, free_port
+from tests.support.old_service import OldService, running_old_service
 from tests.support.stores import FakeStore
 
 REAL = [record(**row) for row in rows_of("redirects.jsonl")]
@@ -149,8 +151,8 @@ FAULTS: dict[str, tuple[Alter, str]] = {
         "2 hops",
     ),
     "a circle": (_only("/Six/", located(lambda _: "https://pythonhosted.org/Six/x")), "2 hops"),
-    "a place that is none": (_only("/Six/", located(lambda _: "//evil.example")), "nowhere"),
-    "a black hole": (_only("/Six/", lambda target, real: None), "timeout"),
+    "a place that is none": (_only("/Six/", located(lambda _: "//evil.example")), "no absolute http(s) URL"),
+    "a black hole": (_only("/Six/", lambda target, real: None), "no answer in time"),
     "a redirect for nobody": (_for_nobody(REDIRECT), "another place"),
     "410 for nobody": (_for_nobody(Response(410, [], b"")), "another status"),
     "what is withdrawn": (_only("/gone/", lambda target, real: REDIRECT), "another place"),
@@ -226,10 +228,11 @@ async def test_the_time_is_bounded(cli: Cli) -> None:
     table = cli.file("table.jsonl", *fields(*(record(f"p{number}") for number in range(40))))
     async with public([], lambda target, real: None) as base:
         begin = asyncio.get_running_loop().time()
-        done = await probe(cli, base, "--table", table, "--within", "1", "--json", fails=True)
+        done = await probe(cli, base, "--table", table, "--within", "1", "--settle", "0.5", "--json", fails=True)
         assert asyncio.get_running_loop().time() - begin < 8
     assert len(done.rows) == 121
     assert {row["wrong"] for row in done.rows} == {"not answered before the time was over"}
+    assert "The time was too short for asking again" in done.said[0]
 
 
 async def test_on_a_terminal_every_answer_is_shown(cli: Cli) -> None:
@@ -243,7 +246,7 @@ async def test_on_a_terminal_every_answer_is_shown(cli: Cli) -> None:
     assert lines[0].split() == ["url", "status", "location", "age", "cache", "hops", "seconds"]
     assert sum("https://six.example.org/" in line for line in lines) == 3
     assert "https://six.example.org/\\x85" in done.text
-    assert "wrong: another place" in done.text
+    assert "wrong: another place; expected 301 https://six.example.org/" in " ".join(done.text.split())
     assert lines[-1].startswith("4 URLs, of 1 project and one that is none: 1 wrong; ")
 
 
@@ -254,7 +257,25 @@ async def test_nothing_to_ask_is_a_failure(cli: Cli) -> None:
     table = cli.file("table.jsonl", *fields(SIX))
     nobody = await probe(cli, f"http://127.0.0.1:{free_port()}", "--table", table, "--settle", "0", fails=True)
     assert unpublished.status == nobody.status == 1
-    assert nobody.out.decode().count(": unreachable") == 4
+    first, last = nobody.out.decode().splitlines()
+    assert re.fullmatch(
+        r"Nothing is answered at (http://127\.0\.0\.1:\d+): 127\.0\.0\.1:\d+ refuses connections\.", first
+    )
+    assert ": 4 wrong; " in last
+    assert "refuses" not in last
+
+
+async def test_why_the_public_side_cannot_be_reached_is_told(cli: Cli, tmp_path: Path) -> None:
+    """A certificate that nobody vouches for, a name that is not known: with --json in the line that sums up."""
+    table = cli.file("table.jsonl", *fields(SIX))
+    _, context = self_signed(tmp_path, "localhost")
+    async with running_old_service(OldService(tmp_path / "redirects.txt", front=True), context) as port:
+        untrusted = await probe(
+            cli, f"https://localhost:{port}", "--table", table, "--settle", "0", "--json", fails=True
+        )
+    assert len(untrusted.rows) == 4
+    assert {row["wrong"] for row in untrusted.rows} == {"cannot be reached"}
+    assert untrusted.err.count("It cannot be reached: the certificate is not accepted (") == 1
 
 
 WRONG = [
@@ -263,6 +284,8 @@ WRONG = [
     ["--url", "http://x/y"],
     ["--url", "http://x", "--host", "a b"],
     ["--url", "http://x", "--sample", "0"],
+    ["--url", "http://x", "--within", "10"],
+    ["--url", "http://x", "--within", "5", "--settle", "5"],
     ["--url", "http://x", "--table", "no-such-file"],
 ]
 

@@ -16,6 +16,8 @@ HEADERS = [
     ({"Cache-Status": "hit; fwd=miss"}, Kept(False, None)),
     ({"Cache-Status": 'edge; hit; detail="age=7"', "Age": "9"}, Kept(True, 9)),
     ({"Cache-Status": "edge; fwd=miss", "X-Cache": "HIT"}, Kept(False, None)),
+    ({"Cache-Status": "edge; fwd=miss; x=" + "y" * 1_000 + ", edge; hit"}, Kept(False, None)),
+    ({"Cache-Status": "edge; hit" + '"\\' * 8_000}, Kept(True, None)),
     ({"CF-Cache-Status": "HIT"}, Kept(True, None)),
     ({"CF-Cache-Status": "EXPIRED"}, Kept(False, None)),
     ({"X-Cache": "HIT"}, Kept(True, None)),

@@ -18,7 +18,7 @@ def outcome(text: str) -> Outcome:
     """Read an answer: a status, a place, ``+1`` for each hop on the way, and a problem or a digest in brackets."""
     words = text.split(" ")
     notes = [word.strip("[]") for word in words if word.startswith("[")]
-    problems = [Problem(note) for note in notes if not note.startswith("body")]
+    problems = [each for each in Problem if each.code in notes]
     digests = [note for note in notes if note.startswith("body")]
     status = int(words[0]) if words[0].isdigit() else None
     places = [word for word in words[1:] if not word.startswith(("+", "["))]
@@ -66,8 +66,11 @@ SAME = [
     ("/six/x?", "301 https://s.org/x?", "301 https://s.org/x"),
     ("/six/x?q=%2f", "301 https://s.org/x?q=%2f", "301 https://s.org/x?q=%2F"),
     ("/none", "404", "404"),
-    ("/none", "404", "421"),
     ("/none", "400", "404"),
+    ("/none", "400", "405"),
+    ("/none", "404", "414"),
+    ('/no"ne', "404", "400"),
+    ("/no%ne", "404", "400"),
     ("/six/", "410", "410"),
     ("/old/page", "200 [body-a]", "200 [body-a]"),
     ("/old/page", "200 [body-a] +1", "200 [body-a] +1"),
@@ -112,8 +115,7 @@ BETTER = [
     ("/six/a%0Ab", "302 https://s.org/a%0Ab", "404", "never-served"),
     ("/six/" + "x" * 9_000, "302 https://s.org/" + "x" * 9_000, "414", "never-served"),
     ("/six/", "500", "301 https://s.org/", "old-failed"),
-    ("/six/", "503", "404", "old-failed"),
-    ("/six/", "- [timeout]", "301 https://s.org/", "old-failed"),
+    ("/six/", "500", "404", "old-failed"),
     ("/six/", "302 https://pythonhosted.org/six/ [loop]", "301 https://s.org/", "old-looped"),
     ("/six/", "302 https://pythonhosted.org/six/ [too-many-hops]", "301 https://s.org/", "old-looped"),
     ("/%2Fevil.org", "302 //evil.org/ [nowhere]", "404", "old-strayed"),
@@ -162,6 +164,11 @@ WORSE = [
     ("/six/x", "302 https://s.org/x", "301 https://t.org/x +1", "another-place more-hops"),
     ("/six/x", "301 https://s.org/x", "200 [body-a]", "page-for-redirect"),
     ("/none", "404", "200 [body-a]", "page-for-nothing"),
+    ("/none", "404", "403", "error"),
+    ("/none", "404", "421", "error"),
+    ("/none", "404", "429", "error"),
+    ("/none", "404", "405", "error"),
+    ("/none", "404", "400", "error"),
     ("/six/", "410", "404", "absent"),
     ("/old/", "200 [body-a]", "404", "absent"),
     ("/old/", "200 [body-a]", "410", "gone"),
@@ -232,6 +239,17 @@ AGAINST_TABLE = [
     ("/six/x", "302 https://u.org/", "301 https://s.org/", "301 https://s.org/ now https://s.org/", "another-place"),
     ("/six/x", "302 https://u.org/x", "404", "404 was https://s.org/x", "absent"),
     ("/six/x", "302 https://u.org/x", "410", "410 was https://s.org/x", "gone"),
+    # What has no redirect leads where it led, or is worse; a page below is no better.
+    ("/old/", "302 https://s.org/", "302 https://t.org/", "404", "another-place"),
+    ("/old/x", "302 https://s.org/", "302 https://s.org/x", "404", "another-place"),
+    ("/old/", "302 https://s.org/", "302 http://s.org/", "404", "http"),
+    ("/old/", "302 https://s.org/", "302 https://t.org/", "404 was https://s.org/", "another-place"),
+    # Who refuses has not said that there is nothing.
+    ("/none", "405", "403", "404", "error"),
+    ("/none", "- [timeout]", "403", "404", "error"),
+    # What is wrong by the table is so whatever the old side did not say.
+    ("/six/x", "- [timeout]", "404", "301 https://s.org/x", "absent"),
+    ("/six/x", "503", "301 https://t.org/x", "301 https://s.org/x", "another-place"),
     # An old page that is lost is lost, redirect or not.
     ("/old/", "200 [body-a]", "404", "404", "absent"),
     ("/six/x", "302 https://s.org/x", "301 https://s.org/x +1", "301 https://s.org/x now https://s.org/x", "more-hops"),
@@ -243,6 +261,26 @@ def test_what_the_table_does_not_want_is_worse(url: str, old: str, new: str, tab
     """A new answer that is not the table's own is worse, whatever the old one was."""
     judgement = judged(url, old, new, table)
     assert (judgement.verdict, reasons(judgement)) == (Verdict.WORSE, why)
+
+
+SILENT = ["- [timeout]", "- [unreachable]", "- [broken]", "403", "421", "429", "502", "503", "504", "503 +1"]
+ANSWERS = [
+    ("301 https://s.org/", NO_TABLE),
+    ("301 https://s.org/", "301 https://s.org/"),
+    ("404", "404"),
+    ("302 https://s.org/", "404"),
+    ("410", "410"),
+    ("404", NO_TABLE),
+    ("301 https://s.org/ +1", NO_TABLE),
+]
+
+
+@pytest.mark.parametrize("old", SILENT)
+@pytest.mark.parametrize(("new", "table"), ANSWERS)
+def test_what_the_old_side_has_not_said_is_not_compared(old: str, new: str, table: str) -> None:
+    """Nothing is the same as no answer, or better than it; nor than one that tells of who asks, or of the moment."""
+    judgement = judged("/six/", old, new, table)
+    assert (judgement.verdict, judgement.reasons) == (Verdict.NOT_COMPARED, ())
 
 
 def test_every_reason_is_shown() -> None:
