@@ -266,7 +266,7 @@ async def test_nothing_to_ask_is_a_failure(cli: Cli) -> None:
 
 
 async def test_why_the_public_side_cannot_be_reached_is_told(cli: Cli, tmp_path: Path) -> None:
-    """A certificate that nobody vouches for, a name that is not known: with --json in the line that sums up."""
+    """A certificate that nobody vouches for: with --json in the line that sums up."""
     table = cli.file("table.jsonl", *fields(SIX))
     _, context = self_signed(tmp_path, "localhost")
     async with running_old_service(OldService(tmp_path / "redirects.txt", front=True), context) as port:

@@ -63,3 +63,9 @@ async def test_every_real_url_is_as_the_stand_in_answers_it(tmp_path: Path) -> N
             assert places == {response.header("location")} - {None}
             found += len(places)
     assert found > 100
+
+
+def test_a_line_of_the_old_file_may_spell_a_name_as_no_record_does() -> None:
+    """Where any spelling is taken for one that it knows, that of the request is."""
+    assert old_answers.place(RECORDS["keep"], "/SIX/a") is None
+    assert old_answers.place(RECORDS["keep"], "/SIX/a", any_spelling=True) == "https://six.example.org/a"
