@@ -25,9 +25,11 @@ OF_ROWS = {"missing", "type", "unknown-field"}
 def options_of(words: list[str]) -> tuple[click.Command, dict[str, object]]:
     """Return the command that some words are, and what they set. Raises `click.UsageError` for what does not exist."""
     name, *arguments = words
-    command = main.get_command(click.Context(main), name)
+    # With the settings of the whole: a command keeps the help option of the first context that it is used in.
+    whole = click.Context(main, **main.context_settings)
+    command = main.get_command(whole, name)
     assert command is not None, f"there is no docsredirect {name}"
-    given, left, _ = command.make_parser(click.Context(command)).parse_args(arguments)
+    given, left, _ = command.make_parser(click.Context(command, parent=whole)).parse_args(arguments)
     assert not left, f"too many words: {left}"
     return command, given
 
