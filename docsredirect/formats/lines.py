@@ -4,8 +4,7 @@ A line that is wrong is reported with its number, and the rest goes in. Two line
 project are a conflict to report, not to choose.
 """
 
-from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
 import msgspec
@@ -16,6 +15,7 @@ from docsredirect.domain.faults import Faults
 from docsredirect.domain.hosts import HostRules
 from docsredirect.domain.records import MAX_RECORD_BYTES, Checked, Record, parse_record
 from docsredirect.formats import conveyor
+from docsredirect.formats.numbered import numbered
 
 MAX_LINE = 8 * MAX_RECORD_BYTES
 """The longest line in bytes: room for any legal record, also with every character as an escape of six."""
@@ -74,7 +74,7 @@ def read_batch(file: IO[bytes], hosts: HostRules) -> Batch:
     """Read a whole file. Never raises for what is in it."""
     batch, refused, warned = Batch(), _Listed(), _Listed()
     said: dict[str, _Said] = {}
-    for number, text in _numbered(file):
+    for number, text in numbered(file, MAX_LINE):
         try:
             record, warnings = _parse(text, hosts)
         except InvalidRecord as error:
@@ -122,18 +122,3 @@ def _parse_row(value: Mapping[str, Any], hosts: HostRules) -> Checked:
         faults = Faults()  # it may have any number of fields that are none
         faults.extend(error.faults)
         raise InvalidRecord(faults.listed()) from error
-
-
-def _numbered(file: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
-    """Go through the lines that are not blank, numbered from 1; None for one that is too long to be read."""
-    number = 0
-    while line := file.readline(MAX_LINE + 1):
-        number += 1
-        if number == 1:
-            line = line.removeprefix(BOM_UTF8)
-        if len(line) > MAX_LINE and not line.endswith(b"\n"):
-            while line and not line.endswith(b"\n"):
-                line = file.readline(MAX_LINE)
-            yield number, None
-        elif line := line.strip(b" \t\r\n"):
-            yield number, line

@@ -5,7 +5,6 @@ front. A line that holds no URL of ours is given back with the reason, and the r
 """
 
 import re
-from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Final, NamedTuple
 
@@ -13,6 +12,7 @@ from docsredirect.domain import json_text
 from docsredirect.domain.errors import MalformedText, shorten
 from docsredirect.domain.hosts import HostRules
 from docsredirect.domain.legacy_urls import LegacyUrl, parse_url
+from docsredirect.formats.numbered import numbered
 
 MAX_LINE = 64 * 1024
 """The longest line in bytes. A URL of over 8 KiB is answered with 414 wherever it is asked."""
@@ -41,8 +41,9 @@ def read_urls(file: IO[bytes], hosts: HostRules, schemes: Sequence[str]) -> Iter
 
     Holds one line at a time, of at most `MAX_LINE` bytes.
     """
-    for number, text in _numbered(file):
+    for number, line in numbered(file, MAX_LINE):
         try:
+            text = None if line is None else line.decode("utf-8", "surrogateescape")
             yield from _ours(_text_of(text), hosts, schemes)
         except _Refused as refused:
             yield NoUrl(number, str(refused))
@@ -102,18 +103,3 @@ def _unescaped(match: re.Match[str]) -> str:
     if code is None:
         return _LOG_ESCAPES.get(char, char)
     return bytes((int(code, 16),)).decode("utf-8", "surrogateescape")
-
-
-def _numbered(file: IO[bytes]) -> Iterator[tuple[int, str | None]]:
-    """Go through the lines that are not blank, numbered from 1; None for one that is too long to be read."""
-    number = 0
-    while line := file.readline(MAX_LINE + 1):
-        number += 1
-        if number == 1:
-            line = line.removeprefix(BOM_UTF8)
-        if len(line) > MAX_LINE and not line.endswith(b"\n"):
-            while line and not line.endswith(b"\n"):
-                line = file.readline(MAX_LINE)
-            yield number, None
-        elif text := line.strip(b" \t\r\n"):
-            yield number, text.decode("utf-8", "surrogateescape")

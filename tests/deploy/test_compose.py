@@ -91,9 +91,10 @@ class TestHolds:
     def test_the_command_is_one(self, name: str) -> None:
         """What is run is a command with its options, of the one face that the container is for."""
         called, *arguments = SERVICES[name]["command"]
-        command = main.get_command(click.Context(main), called)
+        whole = click.Context(main, **main.context_settings)
+        command = main.get_command(whole, called)
         assert command is not None
-        context = command.make_context(called, list(arguments))
+        context = command.make_context(called, list(arguments), parent=whole)
         assert (context.params["edge_only"], context.params["admin_only"]) == (name in EDGES, name == "admin")
 
     def test_the_admin_side_asks_each_edge(self) -> None:

@@ -103,9 +103,10 @@ class TestSettings:
     def test_the_command_is_one(self, each: Pod) -> None:
         """The arguments are a command's, and run the one face that the container is for."""
         name, *arguments = each.container["args"]
-        command = main.get_command(click.Context(main), name)
+        whole = click.Context(main, **main.context_settings)
+        command = main.get_command(whole, name)
         assert command is not None
-        context = command.make_context(name, list(arguments))
+        context = command.make_context(name, list(arguments), parent=whole)
         assert context.params == {"sample": False, "edge_only": each.name == "edge", "admin_only": each.name == "admin"}
 
 

@@ -133,7 +133,7 @@ async def compile_with(text: str) -> None:
         (Path(folder) / "backends.vcl").write_text(text, encoding="utf-8")
         process = await asyncio.create_subprocess_exec(
             real_parts.path_of("varnishd"), "-C", "-f", str(SHIPPED), "-p", f"vcl_path={folder}",
-            "-n", f"{folder}/work", "-j", "none", "-p", f"cc_command={_COMPILER}",
+            "-n", f"{folder}/n", "-j", "none", "-p", f"cc_command={_COMPILER}",
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         out, _ = await process.communicate()
