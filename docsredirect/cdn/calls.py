@@ -52,9 +52,13 @@ class Calls:
         where = str(URL(url).origin())
         try:
             async with self._session.request(
-                method, URL(url, encoded=True), headers=headers, json=json, allow_redirects=False
+                method,
+                URL(url, encoded=True),
+                headers={**headers, "Accept-Encoding": "identity"},
+                json=json,
+                allow_redirects=False,
             ) as response:
-                body = await response.content.read(_MAX_ANSWER)
+                body = await _read(response)
         except TimeoutError as error:
             raise PurgeFailed(f"{where} did not answer within {SECONDS:g} seconds.", again=True) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -65,6 +69,16 @@ class Calls:
             said = shorten(body.decode("utf-8", "replace"), 200)
             raise PurgeFailed(f"{where} answered {response.status} to a purge: {said}.", again=again, after=after)
         return body
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Return the body, up to `_MAX_ANSWER`: one `read` gives only what has come so far."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) >= _MAX_ANSWER:
+            break
+    return bytes(body)
 
 
 def batches(keys: Sequence[str], *, count: int, size: int) -> Iterator[list[str]]:

@@ -36,7 +36,7 @@ class Cloudflare:
             body = await self._calls.call("POST", self._url, self._headers, json={"tags": batch})
             try:
                 said = msgspec.json.decode(body, type=_Said)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise PurgeFailed(f"The CDN's answer to a purge cannot be read: {error}.", again=False) from error
             if not said.success:
                 raise PurgeFailed("The CDN says that a purge was not successful.", again=False)

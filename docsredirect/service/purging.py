@@ -175,11 +175,16 @@ class Purging:
         if mine is not None and (seen is None or (mine.epoch == seen.epoch and mine.sequence > seen.sequence)):
             await self._replica.refresh()
         due = await self._take_due()
-        if due and await self._purge(due):
-            self._again += due
-            self._purged.set()
-        elif due:
-            self._first[:0] = due
+        if due:
+            went_well = False
+            try:
+                went_well = await self._purge(due)
+            finally:  # whatever went wrong, nothing that was not purged is forgotten
+                if not went_well:
+                    self._first[:0] = due
+            if went_well:
+                self._again += due
+                self._purged.set()
         elif self._clock() - self._last_purge >= PROBE_SECONDS:
             await self._purge([])
         if self.working is not None:
